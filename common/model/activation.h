@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * activation: the names of Keras' activation functions. What they compute is
+ * in worker/nn/activation.h. Source of the list and formulas: Keras 3 API,
+ * "Layer activation functions".
+ */
+#ifndef COMMON_MODEL_ACTIVATION_H
+#define COMMON_MODEL_ACTIVATION_H
+
+#include "common/err.h"
+
+#include <jansson.h>
+
+/* symbol, canonical Keras name */
+#define ACTIVATIONS(X)                                                         \
+    X(LINEAR, "linear")                                                        \
+    X(RELU, "relu")                                                            \
+    X(RELU6, "relu6")                                                          \
+    X(LEAKY_RELU, "leaky_relu")                                                \
+    X(ELU, "elu")                                                              \
+    X(SELU, "selu")                                                            \
+    X(CELU, "celu")                                                            \
+    X(GELU, "gelu")                                                            \
+    X(GLU, "glu")                                                              \
+    X(SIGMOID, "sigmoid")                                                      \
+    X(LOG_SIGMOID, "log_sigmoid")                                              \
+    X(HARD_SIGMOID, "hard_sigmoid")                                            \
+    X(SILU, "silu")                                                            \
+    X(HARD_SILU, "hard_silu")                                                  \
+    X(TANH, "tanh")                                                            \
+    X(HARD_TANH, "hard_tanh")                                                  \
+    X(TANH_SHRINK, "tanh_shrink")                                              \
+    X(HARD_SHRINK, "hard_shrink")                                              \
+    X(SOFT_SHRINK, "soft_shrink")                                              \
+    X(SQUAREPLUS, "squareplus")                                                \
+    X(SPARSE_PLUS, "sparse_plus")                                              \
+    X(SPARSE_SIGMOID, "sparse_sigmoid")                                        \
+    X(SOFTPLUS, "softplus")                                                    \
+    X(SOFTSIGN, "softsign")                                                    \
+    X(THRESHOLD, "threshold")                                                  \
+    X(EXPONENTIAL, "exponential")                                              \
+    X(SOFTMAX, "softmax")                                                      \
+    X(LOG_SOFTMAX, "log_softmax")                                              \
+    X(SPARSEMAX, "sparsemax")
+
+enum activation {
+#define ACTIVATION_ENUM(symbol, name) ACTIVATION_##symbol,
+    ACTIVATIONS(ACTIVATION_ENUM)
+#undef ACTIVATION_ENUM
+};
+
+/* Reads an activation as a Keras config has it: a name or alias ("swish"), an
+ * object {"class_name": "function", "config": "relu"}, or null (linear). */
+int activation_parse(const json_t *value, enum activation *out,
+                     struct err *err) ERR_CHECKED;
+const char *activation_name(enum activation a);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * layer: what a layer class has to say about itself before anything is
+ * computed. There is one file in layers/ for each class; layers.def lists
+ * them. The kernels of the same list are in worker/nn/layers/, and a class
+ * that is in the list but has no kernel does not link.
+ *
+ * To add a layer: one line in layers.def, common/model/layers/NAME.c with its
+ * struct layer_class (and NAME.h with its options struct, which the kernel
+ * reads), worker/nn/layers/NAME.c with its struct nn_class.
+ */
+#ifndef COMMON_MODEL_LAYER_H
+#define COMMON_MODEL_LAYER_H
+
+#include "common/model/model.h"
+
+struct layer_class {
+    const char *name; /* Keras class name: "Dense" */
+
+    /* Parses layer->config into layer->options. Every key of the config must
+     * be understood or known to change nothing (layer_config_keys()). NULL:
+     * no options. */
+    int (*configure)(struct layer *layer, struct err *err);
+
+    /* Declares variables with model_declare(), given the shapes of the first
+     * call. NULL: no variables. */
+    int (*build)(struct model *model, struct layer *layer,
+                 const struct shape *in, size_t n, struct err *err);
+
+    /* Output shapes; `out` has room for LAYER_MAX_OUTPUTS. NULL: one output
+     * shaped like the one input. */
+    int (*infer)(const struct layer *layer, const struct shape *in, size_t n,
+                 struct shape *out, size_t *out_count, struct err *err);
+
+    /* Frees layer->options. NULL: mem_free() does. */
+    void (*release)(struct layer *layer);
+};
+
+#define LAYER_MAX_OUTPUTS 8
+
+/* The class of that name or NULL. */
+const struct layer_class *layer_class_find(const char *name);
+/* Position in layers.def, for tables that run parallel to it; -1. */
+int layer_class_index(const struct layer_class *class);
+size_t layer_class_count(void);
+const struct layer_class *layer_class_at(size_t index);
+
+/* Refuses a config with a key that is neither in `keys` (NULL-terminated) nor
+ * one that every Keras layer has and that this project accepts: name,
+ * trainable, dtype (float32 only), batch_shape, batch_input_shape,
+ * quantization_config (null only), ... ERR_UNSUPPORTED names the key. Keys
+ * whose value is null are ignored. */
+int layer_config_keys(const struct layer *layer, const char *const *keys,
+                      struct err *err) ERR_CHECKED;
+
+/* Refuses any number of inputs but n. */
+int layer_expect_inputs(const struct layer *layer, size_t n, size_t want,
+                        struct err *err) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * metric: Keras' metrics as mergeable states, and the totals of a run: the
+ * loss and all metrics of all outputs. A state is a short vector of doubles;
+ * adding two states element by element gives the state of both row sets, so
+ * totals over partitions are exactly what one process would compute.
+ *
+ * The worker updates totals from labels and predictions, both sides add them,
+ * and the daemon turns them into the numbers of a history. Names and
+ * resolution ("acc") are Keras' own.
+ */
+#ifndef COMMON_MODEL_METRIC_H
+#define COMMON_MODEL_METRIC_H
+
+#include "common/err.h"
+#include "common/model/shape.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loss;
+struct metric;
+struct model;
+
+/* One metric of an output. `name` as in compile(): class, function or alias;
+ * "acc" and "accuracy" are resolved from the output's shape and the loss as
+ * Keras does. as_name: reported name, NULL for Keras' default. weighted: it
+ * takes sample weights (weighted_metrics). */
+int metric_create(const char *name, const json_t *config, const char *as_name,
+                  bool weighted, const struct shape *output,
+                  const struct loss *loss, struct metric **out,
+                  struct err *err) ERR_CHECKED;
+void metric_destroy(struct metric **metric);
+const char *metric_name(const struct metric *metric);
+const char *metric_class_name(const struct metric *metric);
+json_t *metric_config(const struct metric *metric); /* new reference */
+bool metric_is_weighted(const struct metric *metric);
+/* Doubles in its state, and numbers in its result (1 for most). */
+size_t metric_state_size(const struct metric *metric);
+size_t metric_result_size(const struct metric *metric);
+/* Adds rows. y and p: rows x elements of label and output; w: one weight per
+ * row or NULL. */
+void metric_update(const struct metric *metric, const float *y, const float *p,
+                   const float *w, size_t rows, const struct shape *output,
+                   double *state);
+void metric_result(const struct metric *metric, const double *state,
+                   double *result);
+
+/* All totals of a run over a model, in the order in which they are reported:
+ * "loss", with several outputs "<output>_loss" each, then the metrics (names
+ * prefixed with "<output>_" when there are several outputs). */
+struct totals;
+
+int totals_create(const struct model *model, struct totals **out,
+                  struct err *err) ERR_CHECKED;
+void totals_destroy(struct totals **totals);
+void totals_clear(struct totals *totals);
+size_t totals_count(const struct totals *totals);
+const char *totals_name(const struct totals *totals, size_t i);
+/* The state of entry i; n doubles. May be written (decoding a message). */
+double *totals_state(struct totals *totals, size_t i, size_t *n);
+/* Index of the entry of that name; totals_count() if there is none. */
+size_t totals_find(const struct totals *totals, const char *name);
+/* a += b; both of the same model. */
+void totals_merge(struct totals *a, const struct totals *b);
+/* Numbers of entry i: usually one. out has room for totals_result_size(). An
+ * entry without rows gives 0, as Keras does. */
+size_t totals_result_size(const struct totals *totals, size_t i);
+void totals_result(const struct totals *totals, size_t i, double *out);
+
+/* For the worker: one batch. loss: the total loss of the batch (with
+ * penalties); output_losses: one per output; y, p: label and prediction of
+ * each output; w: row weights or NULL. */
+void totals_add_batch(struct totals *totals, size_t rows, double loss,
+                      const double *output_losses, const float *const *y,
+                      const float *const *p, const float *w);
+
+#endif

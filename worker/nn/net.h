@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * net: what a network computes: forward, loss, gradient. A net is built from
+ * a model and is one thread's scratch memory; parameters are always passed in
+ * as the flat vector of model.h, so any number of versions can be used with
+ * one net. Activations are kept for the largest batch seen so far; a larger
+ * one grows them.
+ *
+ * The rooms: op (what a layer's kernel is), layers/ (one kernel each),
+ * activation, loss, gemm (the only user of BLAS; `make BLAS=none` uses plain
+ * loops), net (order of calls, backward pass), check (finite differences).
+ */
+#ifndef WORKER_NN_NET_H
+#define WORKER_NN_NET_H
+
+#include "common/err.h"
+#include "common/model/metric.h"
+#include "common/model/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct net;
+
+/* Rows of a batch; arrays are rows x elements, row-major, borrowed. */
+struct net_batch {
+    size_t rows;
+    const float *const *x; /* one array per model input */
+    const float *const *y; /* one per output: labels; NULL to predict */
+    const float *weights;  /* one per row, or NULL for 1 */
+};
+
+/* Names the random numbers of a training step (dropout, noise). */
+struct net_draws {
+    uint64_t seed;
+    uint64_t partition;
+    uint64_t step; /* of the partition, over all epochs */
+};
+
+/* The model must outlive the net. */
+int net_create(const struct model *model, struct net **out,
+               struct err *err) ERR_CHECKED;
+void net_destroy(struct net **net);
+
+/* Inference. outputs[i] (one per model output) points to rows x elements that
+ * stay valid until the next call on this net. */
+int net_predict(struct net *net, const float *params,
+                const struct net_batch *batch, const float **outputs,
+                struct err *err) ERR_CHECKED;
+
+/* Inference, loss and metrics of a batch, added to totals. Labels are taken as
+ * they are; class numbers out of range are ERR_INVALID. */
+int net_evaluate(struct net *net, const float *params,
+                 const struct net_batch *batch, struct totals *totals,
+                 struct err *err) ERR_CHECKED;
+
+/* Training forward and backward: gradient[model->parameters] becomes the
+ * gradient of the batch's loss (mean over rows, penalties included) for
+ * trainable elements, before - after for moving statistics, 0 elsewhere; loss
+ * and metrics of the pass are added to totals (may be NULL), *loss (may be
+ * NULL) becomes the batch's loss. */
+int net_gradient(struct net *net, const float *params,
+                 const struct net_batch *batch, const struct net_draws *draws,
+                 float *gradient, struct totals *totals, double *loss,
+                 struct err *err) ERR_CHECKED;
+
+/* The vector library in use: "OpenBLAS 0.3.21 ..." or "none". */
+const char *net_blas(void);
+
+#endif
