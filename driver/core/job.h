@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job: what a job is and which states it may go through. A job_spec is a
+ * parsed and checked request (docs/PROTOCOL.md section 3); its JSON text is
+ * what the store keeps. Pure logic.
+ */
+#ifndef DRIVER_CORE_JOB_H
+#define DRIVER_CORE_JOB_H
+
+#include "common/err.h"
+#include "driver/core/training.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum job_kind { JOB_TRAIN, JOB_EVALUATE, JOB_PREDICT };
+
+enum job_state {
+    JOB_QUEUED,
+    JOB_STARTING,
+    JOB_RUNNING,
+    JOB_FINISHING,
+    JOB_DONE,
+    JOB_FAILED,
+    JOB_CANCELLED
+};
+
+const char *job_kind_name(enum job_kind kind);
+const char *job_state_name(enum job_state state);
+bool job_state_parse(const char *name, enum job_state *out);
+/* done, failed or cancelled */
+bool job_state_ended(enum job_state state);
+/* Whether a job may go from one state to the other. Going back to QUEUED is
+ * allowed from STARTING, RUNNING and FINISHING (a restarted daemon). */
+bool job_state_may_follow(enum job_state from, enum job_state to);
+
+/* A list of strings, owned. */
+struct job_strings {
+    char **items;
+    size_t count;
+};
+
+struct job_spec {
+    enum job_kind kind;
+    char *name;       /* or NULL */
+    char *model;      /* content hash, or NULL */
+    char *source_job; /* or NULL */
+    struct job_strings sources;
+    char *format; /* "csv" ... */
+    int header;   /* -1 guess, 0 absent, 1 present */
+    struct job_strings labels;
+    struct job_strings features;
+    char *sample_weight;          /* or NULL */
+    double scale;                 /* 1 by default */
+    uint32_t nb_classes;          /* 0: labels as they are */
+    uint32_t *class_weight_class; /* pairs */
+    double *class_weight_value;
+    size_t class_weight_count;
+    double validation_split; /* 0: none */
+    struct job_strings validation_sources;
+    struct training_options training; /* partitions = workers */
+    uint64_t seed;
+    bool has_seed; /* else the daemon draws one */
+    bool shuffle;
+    uint32_t workers;       /* 0: the daemon decides */
+    uint32_t batch_size;    /* evaluate, predict, train alike */
+    char *engine;           /* "local" */
+    json_t *engine_options; /* the engine object, or NULL; owned */
+};
+
+/* Parses and checks a request. Unknown keys, wrong types and values out of
+ * range are ERR_INVALID by name; what is known but not built is
+ * ERR_UNSUPPORTED. */
+int job_spec_parse(const json_t *request, struct job_spec **out,
+                   struct err *err) ERR_CHECKED;
+void job_spec_destroy(struct job_spec **spec);
+/* The full request again, with all defaults; a new reference, NULL without
+ * memory. job_spec_parse() of it gives the same spec. */
+json_t *job_spec_json(const struct job_spec *spec);
+/* Whether the spec fits the model: labels for training and evaluation,
+ * nb_classes and the output's shape, a compiled model. */
+int job_spec_check_model(const struct job_spec *spec, const struct model *model,
+                         struct err *err) ERR_CHECKED;
+bool job_spec_has_validation(const struct job_spec *spec);
+
+#endif
