@@ -50,6 +50,14 @@ size_t optimizer_scalar_count(const struct optimizer *opt);
 /* Keras' name of a slot, as in the variables of a saved file: "momentum". */
 const char *optimizer_slot_name(const struct optimizer *opt, size_t slot);
 
+/* How a saved file orders the slots. Behind the iteration and the learning
+ * rate, the file has variable number `index` (0, 1, ...) of `trained` variables
+ * (those of the model that are trainable, in its order) times S slots; it is
+ * slot *slot of trained variable number *variable. Keras puts the slots that
+ * are made together variable by variable, and slots made later behind them. */
+void optimizer_file_order(const struct optimizer *opt, size_t trained,
+                          size_t index, size_t *variable, size_t *slot);
+
 /* The state before the first step: iterations 0, slots as Keras starts them
  * (slots: room for S * model->parameters floats, or NULL if S is 0). */
 void optimizer_state_init(const struct optimizer *opt,

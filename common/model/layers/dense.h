@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * dense: options of Keras' Dense layer: y = activation(x kernel + bias) over
+ * the last axis; axes before it count as rows. Variables, in this order:
+ * kernel (in, units) and, with use_bias, bias (units).
+ */
+#ifndef COMMON_MODEL_LAYERS_DENSE_H
+#define COMMON_MODEL_LAYERS_DENSE_H
+
+#include "common/model/activation.h"
+#include "common/model/initializer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dense_options {
+    int64_t units; /* size of the output's last axis, > 0 */
+    bool use_bias;
+    enum activation activation;
+    /* Move to the variables when the layer is built; NULL from there on. */
+    struct initializer *kernel_initializer;
+    struct initializer *bias_initializer;
+};
+
+#endif
