@@ -2,11 +2,41 @@
 #
 # The parts of `make check`, each runnable alone. Included by the Makefile.
 
-.PHONY: check-unit check-one
+.PHONY: check-unit check-one check-integration check-keras lint format-check \
+  check-deps check-build bench
+
+CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
+  'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' \
+  check-golden check-sim check-integration check-keras
+
+check: ## everything that must hold, from a bare machine; ends with the count
+	$(Q)deploy/deps.sh build check
+	$(Q)tests/lib/check-all.sh $(CHECK_PARTS)
+
+check-deps: ## install what the checks need
+	$(Q)deploy/deps.sh build check
+
+check-build: programs units ## compile everything of this flavour
 
 # make check-one T=tests/unit/common/check_buf
 check-one: $(B)/$(T) ## build and run one unit test: T=tests/unit/ROOM/check_NAME
 	$(Q)$(B)/$(T)
 
-check-unit: units ## unit tests of this flavour
-	$(Q)tests/lib/run-units.sh $(UNIT_BIN)
+check-unit: units programs ## unit tests of this flavour
+	$(Q)$(if $(SANITIZER),CK_FORK=no )tests/lib/run-units.sh $(UNIT_BIN)
+
+check-integration: programs ## the real programs against each other, over loopback
+	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
+	  $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
+
+check-keras: programs ## real Keras opens what this project writes
+	$(Q)tests/keras/venv.sh build/venv-keras
+	$(Q)tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
+
+lint: $(GEN_H) ## house rules: dependency law, sizes, headers, scripts
+	$(Q)python3 tests/lint/lint.py .
+	$(Q)tests/lint/headers.sh $(CC) -std=c11 $(CPPFLAGS_ALL) -Wall -Wextra -Werror
+	$(Q)shellcheck -x $$(git ls-files -co --exclude-standard '*.sh' .ci/run)
+
+format-check: ## clang-format has nothing to change
+	$(Q)clang-format --dry-run -Werror $$(git ls-files -co --exclude-standard '*.[ch]')
