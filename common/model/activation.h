@@ -32,6 +32,7 @@
     X(TANH_SHRINK, "tanh_shrink")                                              \
     X(HARD_SHRINK, "hard_shrink")                                              \
     X(SOFT_SHRINK, "soft_shrink")                                              \
+    X(MISH, "mish")                                                            \
     X(SQUAREPLUS, "squareplus")                                                \
     X(SPARSE_PLUS, "sparse_plus")                                              \
     X(SPARSE_SIGMOID, "sparse_sigmoid")                                        \
