@@ -160,6 +160,9 @@ $(foreach r,$(ROOMS),$(eval $(call unit_test,$(r))))
 
 include tests/checks.mk
 
+demo: all ## train, evaluate and predict MNIST with a private elephasd
+	$(Q)deploy/demo.sh $(B)/bin build/demo
+
 install: all ## install into DESTDIR/PREFIX
 	$(Q)deploy/install.sh '$(DESTDIR)$(PREFIX)'
 
