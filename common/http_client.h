@@ -37,6 +37,9 @@ struct http_request {
     /* Called with every piece of the body of a 2xx answer instead of
      * collecting it; a non-zero return ends the request with that code. */
     int (*on_data)(void *context, struct view piece, struct err *err);
+    /* Asked about once a second and after signals, if not NULL: true ends the
+     * request with ERR_CANCELLED. */
+    bool (*interrupted)(void *context);
     void *context;
     bool stream; /* no whole-request timeout: ends with the
                     stream, or when nothing comes for
