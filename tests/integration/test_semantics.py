@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What synchronous training promises, seen through the real programs.
+
+Batch rounds with 1, 2 and 4 workers give what one process with the combined
+batch gives; epoch rounds with one worker are plain training; both agree with
+traces recorded by real Keras; a seed makes a run repeatable to the last bit,
+also when workers are killed on the way.
+"""
+import json
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from system import DATA, GOLDEN, Case, distance, run  # noqa: E402
+
+DIABETES = ["--data", f"{DATA}/diabetes.csv", "--label", "target", "--model", f"{DATA}/diabetes_mlp.keras"]
+PARAMETERS = 10 * 64 + 64 + 64 * 64 + 64 + 64 + 1
+
+
+def train(s, *options, model=None):
+    out = s.submit("train", *options, "--output", s.path("out.keras"), "--json")
+    assert out.status == 0, (out.status, out.err)
+    assert out.last["event"] == "done", out.last
+    return out.last
+
+
+def trained_values(s, *options):
+    return s.model_values(train(s, *DIABETES, *options)["job"], PARAMETERS)
+
+
+def batch_rounds_equal_one_process(s):
+    s.daemon()
+    common = ["--frequency", "batch", "--no-shuffle", "--epochs", 3]
+    one = trained_values(s, *common, "--workers", 1, "--batch-size", 64)
+    for workers in (2, 4):
+        many = trained_values(s, *common, "--workers", workers, "--batch-size", 64 // workers)
+        assert distance(many, one) < 1e-5, (workers, distance(many, one))
+
+
+def history_of_batch_rounds_is_that_of_one_process(s):
+    s.daemon()
+    common = [*DIABETES, "--frequency", "batch", "--no-shuffle", "--epochs", 2, "--validation-split", 0.2]
+    one = train(s, *common, "--workers", 1, "--batch-size", 64)["history"]
+    four = train(s, *common, "--workers", 4, "--batch-size", 16)["history"]
+    assert list(one) == list(four) and {"loss", "mae", "val_loss", "val_mae"} <= set(one), list(one)
+    for key, series in one.items():
+        assert len(series) == 2, (key, series)
+        assert distance(four[key], series) < 1e-5, (key, series, four[key])
+
+
+def epoch_rounds_with_one_worker_are_plain_training(s):
+    s.daemon()
+    common = ["--workers", 1, "--no-shuffle", "--epochs", 3, "--batch-size", 32]
+    plain = trained_values(s, *common, "--frequency", "batch")
+    epoch = trained_values(s, *common, "--frequency", "epoch")
+    assert distance(epoch, plain) < 1e-5, distance(epoch, plain)
+
+
+def keras_traces_are_met(s):
+    """model_after.keras goes on for three steps, as Keras itself did."""
+    s.daemon()
+    seen = 0
+    for name in sorted(os.listdir(GOLDEN)):
+        case = Case(name)
+        resume = (case.json["train"] or {}).get("resume")
+        if not resume or case.json["inputs"] != 1 or case.json["outputs"] != 1:
+            continue
+        seen += 1
+        order = [r for a, b in resume["rows"] for r in range(a, b)]
+        nx, ny = case.write_rows(s.path("rows.csv"), order)
+        want = case.flat("weight_resumed")
+        for frequency, workers, batch in (("epoch", 1, 4), ("batch", 1, 4), ("batch", 2, 2), ("batch", 4, 1)):
+            done = train(s, "--model", f"{case.dir}/{resume['from']}", "--data", s.path("rows.csv"),
+                         "--no-header", "--features", f"0-{nx - 1}", "--label", f"{nx}-{nx + ny - 1}",
+                         "--epochs", 1, "--batch-size", batch, "--workers", workers,
+                         "--frequency", frequency, "--no-shuffle")
+            got = s.model_values(done["job"], len(want))
+            tolerance = case.json["tolerance"]["weight_after"]
+            assert distance(got, want) <= tolerance, (name, frequency, workers, distance(got, want))
+    assert seen >= 5, f"only {seen} cases resume"
+
+
+MNIST = ["--model", f"{DATA}/mnist_mlp.keras", "--data", f"{DATA}/mnist5k_test.csv.gz", "--label", "label",
+         "--scale", 255, "--nb-classes", 10, "--batch-size", 64, "--workers", 3, "--epochs", 3]
+
+
+def mnist_values(s, *options):
+    return s.model_values(train(s, *MNIST, *options)["job"], 118282)
+
+
+def a_seed_repeats_every_bit(s):
+    s.daemon()
+    first = mnist_values(s, "--seed", 7)
+    assert mnist_values(s, "--seed", 7).tobytes() == first.tobytes()
+    assert mnist_values(s, "--seed", 8).tobytes() != first.tobytes()
+    batch = mnist_values(s, "--seed", 7, "--frequency", "batch")
+    assert mnist_values(s, "--seed", 7, "--frequency", "batch").tobytes() == batch.tobytes()
+
+
+def workers_of(s, job, count, timeout=20):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        job_document = s.get_json(f"/v1/jobs/{job}")
+        pids = [p["pid"] for p in job_document["partitions"] if p.get("pid") and p.get("state") == "running"]
+        if len(pids) >= count:
+            return pids
+        if job_document["state"] in ("done", "failed", "cancelled"):
+            raise AssertionError(f"ended early: {job_document}")
+        time.sleep(0.02)
+    raise AssertionError("workers do not start")
+
+
+LONG = [*MNIST, "--epochs", 12, "--seed", 3]
+
+
+def long_run(s, disturb, *options):
+    p = s.start("elephas-submit", "train", *LONG, *options, "--output", s.path("out.keras"), "--json", "--no-wait")
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 0, err
+    job = json.loads(out.splitlines()[-1])["job"]
+    disturb(job)
+    waited = s.submit("wait", job, timeout=120)
+    assert waited.status == 0, (waited.out, waited.err)
+    return s.model_values(job, 118282)
+
+
+def a_killed_worker_changes_no_bit(s):
+    s.daemon()
+    calm = long_run(s, lambda job: None)
+
+    def kill_one(job):
+        os.kill(workers_of(s, job, 3)[1], signal.SIGKILL)
+
+    assert long_run(s, kill_one).tobytes() == calm.tobytes()
+
+
+def a_killed_daemon_changes_no_bit(s):
+    s.daemon()
+    calm = long_run(s, lambda job: None)
+
+    def kill_daemon(job):
+        workers_of(s, job, 3)
+        while s.get_json(f"/v1/jobs/{job}")["epoch"] < 2:
+            time.sleep(0.02)
+        s.stop(signal.SIGKILL)
+        s.daemon()
+
+    assert long_run(s, kill_daemon).tobytes() == calm.tobytes()
+
+
+def a_stopped_daemon_goes_on_where_it_stopped(s):
+    s.daemon()
+    calm = long_run(s, lambda job: None)
+
+    def stop_daemon(job):
+        workers_of(s, job, 3)
+        assert s.stop(signal.SIGTERM) == 0
+        s.daemon()
+
+    assert long_run(s, stop_daemon).tobytes() == calm.tobytes()
+
+
+if __name__ == "__main__":
+    run([batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
+         epoch_rounds_with_one_worker_are_plain_training, keras_traces_are_met, a_seed_repeats_every_bit,
+         a_killed_worker_changes_no_bit, a_killed_daemon_changes_no_bit,
+         a_stopped_daemon_goes_on_where_it_stopped])
