@@ -33,6 +33,9 @@ check-keras: programs ## real Keras opens what this project writes
 	$(Q)tests/keras/venv.sh build/venv-keras
 	$(Q)tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
 
+bench: programs ## worker start-up, parsing, training and demo times
+	$(Q)tests/bench/bench.py $(B)/bin
+
 lint: $(GEN_H) ## house rules: dependency law, sizes, headers, scripts
 	$(Q)python3 tests/lint/lint.py .
 	$(Q)tests/lint/headers.sh $(CC) -std=c11 $(CPPFLAGS_ALL) -Wall -Wextra -Werror
