@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_check: whether a request fits the model it names, found out before a
+ * job exists. What only the data can tell (column names, rows) is found by
+ * the feeder and the workers.
+ */
+#include "driver/core/job.h"
+
+#include "common/model/loss.h"
+
+#include <string.h>
+
+bool job_spec_has_validation(const struct job_spec *spec)
+{
+    return spec->validation_split > 0 || spec->validation_sources.count != 0;
+}
+
+static bool has_loss(const struct model *model)
+{
+    for (size_t i = 0; model->training != NULL && i < model->output_count;
+         i++) {
+        if (model->training[i].loss != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The one-hot label must have the width that the loss compares it with; for a
+ * sparse loss every class must have an output. */
+static int check_classes(const struct job_spec *spec, const struct model *model,
+                         struct err *err)
+{
+    for (size_t i = 0; i < model->output_count; i++) {
+        const struct output_training *training = &model->training[i];
+        const struct shape *shape = model_output_shape(model, i);
+        int64_t width = shape->rank > 0 ? shape->dim[shape->rank - 1] : 1;
+        bool sparse;
+
+        if (training->loss == NULL) {
+            continue;
+        }
+        sparse = loss_is_sparse(training->loss);
+        if (sparse ? width < spec->nb_classes : width != spec->nb_classes) {
+            return err_set(err, ERR_INVALID,
+                           "nb_classes: %u classes do not fit output %s, which "
+                           "has %lld values",
+                           spec->nb_classes,
+                           training->name != NULL ? training->name : "",
+                           (long long)width);
+        }
+    }
+    return 0;
+}
+
+int job_spec_check_model(const struct job_spec *spec, const struct model *model,
+                         struct err *err)
+{
+    if (spec->kind == JOB_PREDICT) {
+        return 0;
+    }
+    if (spec->kind == JOB_TRAIN && !model_is_compiled(model)) {
+        return err_set(err, ERR_INVALID,
+                       "model %s is not compiled: it has no optimizer or no "
+                       "loss; compile it in Keras, or give both by option",
+                       model->name);
+    }
+    if (!has_loss(model)) {
+        return err_set(err, ERR_INVALID,
+                       "model %s has no loss to evaluate: compile it in Keras, "
+                       "or give one by option",
+                       model->name);
+    }
+    /* a libsvm row carries its label itself */
+    if (spec->labels.count == 0 && strcmp(spec->format, "libsvm") != 0) {
+        return err_set(err, ERR_INVALID,
+                       "data: label: missing: to %s, say which column holds "
+                       "the label",
+                       job_kind_name(spec->kind));
+    }
+    if (spec->class_weight_count != 0 && model->output_count != 1) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "class_weight: is for models with one output, %s has "
+                       "%zu",
+                       model->name, model->output_count);
+    }
+    return spec->nb_classes != 0 ? check_classes(spec, model, err) : 0;
+}

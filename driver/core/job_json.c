@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_json: a job_spec as a full request again, with all defaults written
+ * out: what the store keeps and what a restarted daemon parses. A member that
+ * the kind of job does not have is left out, because the parser refuses it.
+ */
+#include "driver/core/job.h"
+
+#include "common/mem.h"
+
+#include <stdio.h>
+
+/* json_object_set_new() that also fails for a NULL value. Returns -1. */
+static int put(json_t *object, const char *key, json_t *value)
+{
+    return value == NULL ? -1 : json_object_set_new(object, key, value);
+}
+
+static int put_text(json_t *object, const char *key, const char *text)
+{
+    return text == NULL ? 0 : put(object, key, json_string(text));
+}
+
+static int put_strings(json_t *object, const char *key,
+                       const struct job_strings *strings)
+{
+    json_t *list;
+
+    if (strings->count == 0) {
+        return 0;
+    }
+    list = json_array();
+    for (size_t i = 0; list != NULL && i < strings->count; i++) {
+        if (json_array_append_new(list, json_string(strings->items[i])) != 0) {
+            json_decref(list);
+            return -1;
+        }
+    }
+    return put(object, key, list);
+}
+
+static int put_class_weight(json_t *data, const struct job_spec *spec)
+{
+    json_t *weights;
+
+    if (spec->class_weight_count == 0) {
+        return 0;
+    }
+    weights = json_object();
+    for (size_t i = 0; weights != NULL && i < spec->class_weight_count; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "%u", spec->class_weight_class[i]);
+        if (put(weights, key, json_real(spec->class_weight_value[i])) != 0) {
+            json_decref(weights);
+            return -1;
+        }
+    }
+    return put(data, "class_weight", weights);
+}
+
+static int put_data(json_t *root, const struct job_spec *spec)
+{
+    json_t *data = json_object();
+
+    if (put(root, "data", data) != 0 ||
+        put_strings(data, "source", &spec->sources) != 0 ||
+        put_text(data, "format", spec->format) != 0 ||
+        (spec->header >= 0 &&
+         put(data, "header", json_boolean(spec->header == 1)) != 0) ||
+        put_strings(data, "label", &spec->labels) != 0 ||
+        put_strings(data, "features", &spec->features) != 0 ||
+        put_text(data, "sample_weight", spec->sample_weight) != 0 ||
+        put(data, "scale", json_real(spec->scale)) != 0 ||
+        put(data, "nb_classes", json_integer(spec->nb_classes)) != 0) {
+        return -1;
+    }
+    return put_class_weight(data, spec);
+}
+
+static int put_validation(json_t *root, const struct job_spec *spec)
+{
+    json_t *validation;
+
+    if (!job_spec_has_validation(spec)) {
+        return 0;
+    }
+    validation = json_object();
+    if (put(root, "validation", validation) != 0) {
+        return -1;
+    }
+    if (spec->validation_sources.count != 0) {
+        return put_strings(validation, "source", &spec->validation_sources);
+    }
+    return put(validation, "split", json_real(spec->validation_split));
+}
+
+static const char *mode_name(enum training_mode mode)
+{
+    switch (mode) {
+    case TRAINING_ASYNCHRONOUS:
+        return "asynchronous";
+    case TRAINING_HOGWILD:
+        return "hogwild";
+    default:
+        return "synchronous";
+    }
+}
+
+static int put_training(json_t *root, const struct job_spec *spec)
+{
+    const struct training_options *t = &spec->training;
+    json_t *training;
+
+    if (spec->kind != JOB_TRAIN) {
+        return put(root, "batch_size", json_integer(spec->batch_size));
+    }
+    training = json_object();
+    if (put(root, "training", training) != 0 ||
+        put(training, "epochs", json_integer(t->epochs)) != 0 ||
+        put(training, "batch_size", json_integer(spec->batch_size)) != 0 ||
+        put_text(training, "mode", mode_name(t->mode)) != 0 ||
+        put_text(training, "frequency",
+                 t->frequency == TRAINING_BATCH ? "batch" : "epoch") != 0 ||
+        put_text(training, "average", t->uniform ? "uniform" : "weighted") !=
+            0 ||
+        put(training, "shuffle", json_boolean(spec->shuffle)) != 0) {
+        return -1;
+    }
+    return spec->has_seed
+               ? put(training, "seed", json_integer((json_int_t)spec->seed))
+               : 0;
+}
+
+static int put_engine(json_t *root, const struct job_spec *spec)
+{
+    json_t *engine = spec->engine_options != NULL
+                         ? json_deep_copy(spec->engine_options)
+                         : json_object();
+
+    if (put(root, "engine", engine) != 0) {
+        return -1;
+    }
+    return put_text(engine, "name", spec->engine);
+}
+
+json_t *job_spec_json(const struct job_spec *spec)
+{
+    json_t *root = json_object();
+
+    if (root == NULL) {
+        return NULL;
+    }
+    if (put_text(root, "kind", job_kind_name(spec->kind)) != 0 ||
+        put_text(root, "name", spec->name) != 0 ||
+        put_text(root, "model", spec->model) != 0 ||
+        put_text(root, "source_job", spec->source_job) != 0 ||
+        put_data(root, spec) != 0 || put_validation(root, spec) != 0 ||
+        put_training(root, spec) != 0 ||
+        put(root, "workers", json_integer(spec->workers)) != 0 ||
+        put_engine(root, spec) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
