@@ -22,7 +22,8 @@
 
 struct net;
 
-/* Rows of a batch; arrays are rows x elements, row-major, borrowed. */
+/* Rows of a batch; arrays are rows x elements, row-major, borrowed. A batch
+ * without rows is legal: no outputs, nothing added, a gradient of 0. */
 struct net_batch {
     size_t rows;
     const float *const *x; /* one array per model input */
@@ -43,7 +44,8 @@ int net_create(const struct model *model, struct net **out,
 void net_destroy(struct net **net);
 
 /* Inference. outputs[i] (one per model output) points to rows x elements that
- * stay valid until the next call on this net. */
+ * stay valid until the next call on this net (an output that is also an input
+ * is the caller's own array; without rows all are NULL). */
 int net_predict(struct net *net, const float *params,
                 const struct net_batch *batch, const float **outputs,
                 struct err *err) ERR_CHECKED;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check: gradient against finite differences; see check.h. With losses in
+ * float32 arithmetic a difference is good to about 1e-7/STEP; extrapolating
+ * (Richardson) lets the step be large enough for that.
+ */
+#include "worker/nn/check.h"
+
+#include "common/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+#define STEP 0x1p-5
+/* Two steps that differ by more than this part are beside a kink. */
+#define KINK 0.02
+
+struct run {
+    const struct model *model;
+    struct net *net;
+    const struct net_batch *batch;
+    const struct net_draws *draws;
+    float *params;   /* a copy, to be changed */
+    float *gradient; /* what is judged */
+    float *other;    /* gradients of the other passes, not looked at */
+};
+
+static int loss_at(struct run *run, size_t i, double offset, double *loss,
+                   struct err *err)
+{
+    float kept = run->params[i];
+    int rc;
+
+    run->params[i] = (float)((double)kept + offset);
+    rc = net_gradient(run->net, run->params, run->batch, run->draws, run->other,
+                      NULL, loss, err);
+    run->params[i] = kept;
+    return rc;
+}
+
+static int difference(struct run *run, size_t i, double step, double *slope,
+                      struct err *err)
+{
+    double above;
+    double below;
+    int rc;
+
+    if ((rc = loss_at(run, i, step, &above, err)) != 0 ||
+        (rc = loss_at(run, i, -step, &below, err)) != 0) {
+        return rc;
+    }
+    *slope = (above - below) / (2.0 * step);
+    return 0;
+}
+
+static int judge(struct run *run, const struct variable *v, size_t i,
+                 double tolerance, struct check_result *out, struct err *err)
+{
+    size_t at = v->offset + i;
+    double got = (double)run->gradient[at];
+    double wide = 0.0;
+    double narrow = 0.0;
+    double want = 0.0;
+    double off;
+    int rc;
+
+    if (v->trainable) {
+        if ((rc = difference(run, at, STEP, &wide, err)) != 0 ||
+            (rc = difference(run, at, STEP / 2, &narrow, err)) != 0) {
+            return rc;
+        }
+        want = narrow + (narrow - wide) / 3.0;
+        if (fabs(wide - narrow) > KINK * (1.0 + fabs(want))) {
+            out->skipped++;
+            return 0;
+        }
+    } else if (v->role == VARIABLE_STATISTIC) {
+        return 0; /* holds before - after, which is no gradient */
+    }
+    off = fabs(got - want) / (1.0 + fabs(want));
+    out->judged++;
+    out->worst = off > out->worst ? off : out->worst;
+    if (!(off <= (v->trainable ? tolerance : 0.0))) {
+        return err_set(
+            err, ERR_STATE, "layer %s: %s[%zu]: gradient %.8g, difference %.8g",
+            run->model->layers[v->layer].name, v->name, i, got, want);
+    }
+    return 0;
+}
+
+int check_gradient(const struct model *model, const float *params,
+                   const struct net_batch *batch, const struct net_draws *draws,
+                   double tolerance, struct check_result *out, struct err *err)
+{
+    struct run run = {.model = model, .batch = batch, .draws = draws};
+    size_t n = model->parameters;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    run.params = mem_floats(n);
+    run.gradient = mem_floats(n);
+    run.other = mem_floats(n);
+    if (run.params == NULL || run.gradient == NULL || run.other == NULL) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    memcpy(run.params, params, n * sizeof(float));
+    if ((rc = net_create(model, &run.net, err)) != 0 ||
+        (rc = net_gradient(run.net, run.params, batch, draws, run.gradient,
+                           NULL, NULL, err)) != 0) {
+        goto out;
+    }
+    for (size_t v = 0; v < model->variable_count; v++) {
+        for (size_t i = 0; i < model->variables[v].size; i++) {
+            if ((rc = judge(&run, &model->variables[v], i, tolerance, out,
+                            err)) != 0) {
+                goto out;
+            }
+        }
+    }
+out:
+    net_destroy(&run.net);
+    mem_free_aligned(run.params);
+    mem_free_aligned(run.gradient);
+    mem_free_aligned(run.other);
+    return rc;
+}
