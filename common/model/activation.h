@@ -8,6 +8,7 @@
 #define COMMON_MODEL_ACTIVATION_H
 
 #include "common/err.h"
+#include "common/model/shape.h"
 
 #include <jansson.h>
 
@@ -55,5 +56,8 @@ enum activation {
 int activation_parse(const json_t *value, enum activation *out,
                      struct err *err) ERR_CHECKED;
 const char *activation_name(enum activation a);
+/* Refuses a tensor to which it cannot be applied (softmax needs an axis). */
+int activation_check(enum activation a, const struct shape *shape,
+                     struct err *err) ERR_CHECKED;
 
 #endif

@@ -34,9 +34,18 @@ struct layer_class {
 
     /* Frees layer->options. NULL: mem_free() does. */
     void (*release)(struct layer *layer);
+
+    /* Call arguments it understands (NULL-terminated); others are refused.
+     * NULL: none. */
+    const char *const *arguments;
 };
 
 #define LAYER_MAX_OUTPUTS 8
+
+#define LAYER(symbol, class_name)                                              \
+    extern const struct layer_class layer_##symbol;
+#include "common/model/layers.def"
+#undef LAYER
 
 /* The class of that name or NULL. */
 const struct layer_class *layer_class_find(const char *name);
@@ -47,13 +56,23 @@ const struct layer_class *layer_class_at(size_t index);
 
 /* Refuses a config with a key that is neither in `keys` (NULL-terminated) nor
  * one that every Keras layer has and that this project accepts: name,
- * trainable, dtype (float32 only), batch_shape, batch_input_shape,
- * quantization_config (null only), ... ERR_UNSUPPORTED names the key. Keys
- * whose value is null are ignored. */
+ * trainable, dtype (float32 only, unless listed in `keys`), batch_shape,
+ * batch_input_shape, quantization_config (null only), ... ERR_UNSUPPORTED
+ * names the key. Keys whose value is null are ignored. */
 int layer_config_keys(const struct layer *layer, const char *const *keys,
                       struct err *err) ERR_CHECKED;
 
-/* Refuses any number of inputs but n. */
+/* Refuses options that are known but not supported yet, by name: the config
+ * must not have them, or have them null. keys is NULL-terminated. */
+int layer_config_absent(const struct layer *layer, const char *const *keys,
+                        struct err *err) ERR_CHECKED;
+
+/* Reads a list of axes, sizes or null for an unknown one; with skip_batch the
+ * first entry, the batch axis, is left out. */
+int layer_read_shape(const json_t *value, bool skip_batch, struct shape *out,
+                     struct err *err) ERR_CHECKED;
+
+/* Refuses any number of inputs n but `want`. */
 int layer_expect_inputs(const struct layer *layer, size_t n, size_t want,
                         struct err *err) ERR_CHECKED;
 

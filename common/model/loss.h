@@ -20,10 +20,10 @@ enum loss_kind {
 };
 
 enum loss_reduction {
-    LOSS_SUM_OVER_BATCH_SIZE, /* Keras' default: sum / number of values */
+    LOSS_SUM_OVER_BATCH_SIZE, /* default: sum / number of values; "mean" too */
     LOSS_SUM,
-    LOSS_MEAN, /* weighted mean: sum / sum of weights */
-    LOSS_NONE
+    LOSS_MEAN, /* "mean_with_sample_weight": sum / sum of weights */
+    LOSS_NONE  /* never in a loss made by loss_create() */
 };
 
 /* Read-only after loss_create(); options that a kind does not have keep

@@ -25,9 +25,12 @@ struct metric;
 struct model;
 
 /* One metric of an output. `name` as in compile(): class, function or alias;
- * "acc" and "accuracy" are resolved from the output's shape and the loss as
- * Keras does. as_name: reported name, NULL for Keras' default. weighted: it
- * takes sample weights (weighted_metrics). */
+ * "acc" and "accuracy" without a config are resolved from the output's shape
+ * and the loss (NULL: none) as Keras does. as_name: reported name; NULL for
+ * Keras' default, which is the config's "name" or the class's own, or, without
+ * a config, `name` as given. weighted: it takes sample weights
+ * (weighted_metrics). Metrics that the labels of the loss do not suit are
+ * refused. */
 int metric_create(const char *name, const json_t *config, const char *as_name,
                   bool weighted, const struct shape *output,
                   const struct loss *loss, struct metric **out,
@@ -49,10 +52,13 @@ void metric_result(const struct metric *metric, const double *state,
                    double *result);
 
 /* All totals of a run over a model, in the order in which they are reported:
- * "loss", with several outputs "<output>_loss" each, then the metrics (names
- * prefixed with "<output>_" when there are several outputs). */
+ * "loss", with several losses "<output>_loss" each, then the metrics: in the
+ * order of compile, or, with several outputs, sorted, their names prefixed with
+ * "<output>_". Equal names are told apart as Keras does ("weighted_mse",
+ * "mse_1"). */
 struct totals;
 
+/* ERR_STATE if the model has no training. The model must outlive it. */
 int totals_create(const struct model *model, struct totals **out,
                   struct err *err) ERR_CHECKED;
 void totals_destroy(struct totals **totals);

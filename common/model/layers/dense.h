@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 struct dense_options {
-    int64_t units; /* size of the output's last axis, > 0 */
+    int64_t units;  /* size of the output's last axis, > 0 */
+    int64_t inputs; /* size of the input's last axis; 0 before it is built */
     bool use_bias;
     enum activation activation;
     /* Move to the variables when the layer is built; NULL from there on. */

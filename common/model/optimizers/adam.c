@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * adam: Kingma and Ba, "Adam: a method for stochastic optimization", ICLR
+ * 2015, in the form before its section 2.1 (epsilon hat), and AMSGrad (Reddi,
+ * Kale and Kumar, ICLR 2018), as in keras.optimizers.Adam:
+ *
+ *   alpha = rate sqrt(1 - beta_2^t) / (1 - beta_1^t)
+ *   m <- m + (1 - beta_1)(g - m);  v <- v + (1 - beta_2)(g^2 - v)
+ *   u <- max(u, v)                                (AMSGrad; else u = v)
+ *   w <- w - alpha m / (sqrt(u) + epsilon)
+ */
+#include "common/model/optimizer_class.h"
+
+#include <math.h>
+
+enum { BETA_1, BETA_2, EPSILON, AMSGRAD };
+
+static const struct optimizer_option options[] = {
+    [BETA_1] = {"beta_1", OPTIMIZER_NUMBER, 0.9},
+    [BETA_2] = {"beta_2", OPTIMIZER_NUMBER, 0.999},
+    [EPSILON] = {"epsilon", OPTIMIZER_NUMBER, 1e-7},
+    [AMSGRAD] = {"amsgrad", OPTIMIZER_FLAG, 0.0},
+    {0},
+};
+
+static int configure(struct optimizer *opt, struct err *err)
+{
+    /* 1 - beta^t is a divisor: beta must stay below 1 also as a float32 */
+    const double below = 1.0 - 0x1p-24;
+    int rc;
+
+    optimizer_add_slot(opt, "momentum", 0, 0.0f);
+    optimizer_add_slot(opt, "velocity", 0, 0.0f);
+    if (opt->options[AMSGRAD] != 0.0) {
+        optimizer_add_slot(opt, "velocity_hat", 1, 0.0f);
+    }
+    if ((rc = optimizer_check_range(opt, BETA_1, 0.0, below, err)) != 0 ||
+        (rc = optimizer_check_range(opt, BETA_2, 0.0, below, err)) != 0) {
+        return rc;
+    }
+    return optimizer_check_range(opt, EPSILON, 0.0, INFINITY, err);
+}
+
+static void step(const struct optimizer *opt, float lr, uint64_t number,
+                 const struct optimizer_span *span)
+{
+    float rest_1 = (float)(1.0 - opt->options[BETA_1]);
+    float rest_2 = (float)(1.0 - opt->options[BETA_2]);
+    float epsilon = (float)opt->options[EPSILON];
+    float t = (float)number;
+    float power_1 = powf((float)opt->options[BETA_1], t);
+    float power_2 = powf((float)opt->options[BETA_2], t);
+    float alpha = lr * sqrtf(1.0f - power_2) / (1.0f - power_1);
+    float *m = span->slots[0];
+    float *v = span->slots[1];
+    float *u = opt->options[AMSGRAD] != 0.0 ? span->slots[2] : NULL;
+
+    for (size_t i = 0; i < span->n; i++) {
+        float g = span->g[i];
+        float top;
+
+        m[i] += (g - m[i]) * rest_1;
+        v[i] += (g * g - v[i]) * rest_2;
+        top = v[i];
+        if (u != NULL) {
+            u[i] = u[i] > top ? u[i] : top;
+            top = u[i];
+        }
+        span->w[i] -= m[i] * alpha / (sqrtf(top) + epsilon);
+    }
+}
+
+const struct optimizer_class optimizer_adam = {
+    .name = "Adam",
+    .alias = "adam",
+    .default_name = "adam",
+    .learning_rate = 0.001,
+    .options = options,
+    .configure = configure,
+    .step = step,
+};
