@@ -79,25 +79,40 @@ const char *activation_name(enum activation a)
     return names[a].name;
 }
 
-int activation_check(enum activation a, const struct shape *shape,
-                     struct err *err)
+int activation_shape(enum activation a, const struct shape *in,
+                     struct shape *out, struct err *err)
 {
+    int last = in->rank - 1;
+    char text[SHAPE_TEXT_SIZE];
+
     switch (a) {
     case ACTIVATION_SOFTMAX:
     case ACTIVATION_LOG_SOFTMAX:
     case ACTIVATION_SPARSEMAX:
-        if (shape->rank == 0) {
+    case ACTIVATION_GLU:
+        if (last < 0) {
             return err_set(err, ERR_INVALID,
                            "activation \"%s\" needs a tensor with at least "
                            "one axis beside the batch",
                            activation_name(a));
         }
-        return 0;
-    case ACTIVATION_GLU:
-        /* the only one whose output is not shaped like its input */
+        break;
+    case ACTIVATION_THRESHOLD:
         return err_set(err, ERR_UNSUPPORTED,
-                       "activation \"glu\" is not supported in a layer");
+                       "activation \"threshold\" is not supported: a model "
+                       "file does not hold its two arguments");
     default:
-        return 0;
+        break;
     }
+    *out = *in;
+    if (a == ACTIVATION_GLU) {
+        if (in->dim[last] % 2 != 0) {
+            return err_set(err, ERR_INVALID,
+                           "activation \"glu\" needs an even last axis, not "
+                           "shape %s",
+                           shape_text(in, text));
+        }
+        out->dim[last] = in->dim[last] / 2;
+    }
+    return 0;
 }

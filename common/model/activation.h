@@ -56,8 +56,10 @@ enum activation {
 int activation_parse(const json_t *value, enum activation *out,
                      struct err *err) ERR_CHECKED;
 const char *activation_name(enum activation a);
-/* Refuses a tensor to which it cannot be applied (softmax needs an axis). */
-int activation_check(enum activation a, const struct shape *shape,
-                     struct err *err) ERR_CHECKED;
+/* The shape that comes out for a tensor of shape `in`: the same, but for glu,
+ * which halves the last axis. Refuses tensors to which it cannot be applied
+ * (softmax needs an axis). out may be in. */
+int activation_shape(enum activation a, const struct shape *in,
+                     struct shape *out, struct err *err) ERR_CHECKED;
 
 #endif

@@ -31,14 +31,11 @@ static int infer(const struct layer *layer, const struct shape *in, size_t n,
     const struct activation_options *o = layer->options;
     int rc = layer_expect_inputs(layer, n, 1, err);
 
-    if (rc == 0) {
-        rc = activation_check(o->activation, &in[0], err);
+    if (rc != 0) {
+        return rc;
     }
-    if (rc == 0) {
-        out[0] = in[0];
-        *out_count = 1;
-    }
-    return rc;
+    *out_count = 1;
+    return activation_shape(o->activation, &in[0], &out[0], err);
 }
 
 const struct layer_class layer_activation = {

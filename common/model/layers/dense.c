@@ -111,7 +111,7 @@ static int infer(const struct layer *layer, const struct shape *in, size_t n,
     out[0] = in[0];
     out[0].dim[in[0].rank - 1] = o->units;
     *out_count = 1;
-    return activation_check(o->activation, &out[0], err);
+    return activation_shape(o->activation, &out[0], &out[0], err);
 }
 
 static void release(struct layer *layer)
