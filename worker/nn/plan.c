@@ -113,7 +113,7 @@ static void find_roots(struct net *net)
             tensor->call = c;
             tensor->size = shape_size(&call->outputs[i]);
             for (int mode = 0; mode < PLAN_MODES; mode++) {
-                enum op_view view = view_of(&net->ops[c], mode);
+                enum op_view view = view_of(&net->ops[c], (enum plan_mode)mode);
                 size_t in = view == OP_OWN
                                 ? t
                                 : plan_tensor_index(net, call->inputs[0]);
@@ -200,7 +200,8 @@ static void find_heads(struct net *net)
         for (int mode = 0; mode < PLAN_MODES; mode++) {
             head->source[mode] = PLAN_NONE;
             if (loss != NULL && loss_takes_logits(loss)) {
-                size_t source = logits_source(net, tensor, mode);
+                size_t source =
+                    logits_source(net, tensor, (enum plan_mode)mode);
 
                 head->source[mode] = source;
                 if (source != PLAN_NONE) {
