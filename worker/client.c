@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client: requests, retries, and what is asked for: task, model, parameters.
+ * See client.h.
+ */
+#include "worker/client.h"
+
+#include "common/mem.h"
+#include "common/model/model_wire.h"
+#include "common/wire.h"
+#include "worker/client_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define RETRY_MS 60000L
+#define FIRST_PAUSE_MS 50L
+#define LAST_PAUSE_MS 2000L
+#define WAIT_SECONDS 30
+#define REQUEST_MS 60000L
+#define HEAD_MAX ((size_t)64 << 10)
+#define TASK_MAX ((size_t)4 << 20)
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+    while (nanosleep(&t, &t) != 0 && errno == EINTR) {
+    }
+}
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+           c == '~';
+}
+
+/* "/v1/jobs/" and the id as one path segment. */
+static char *job_path(const char *job)
+{
+    struct buf path;
+    int rc;
+
+    buf_init(&path, strlen(job) * 3 + 16);
+    rc = buf_puts(&path, "/v1/jobs/", NULL);
+    for (; rc == 0 && *job != '\0'; job++) {
+        rc = is_unreserved(*job)
+                 ? buf_append(&path, job, 1, NULL)
+                 : buf_printf(&path, NULL, "%%%02X", (unsigned char)*job);
+    }
+    if (rc != 0) {
+        buf_deinit(&path);
+        return NULL;
+    }
+    return buf_take(&path, NULL);
+}
+
+int client_create(const struct client_options *options, struct client **out,
+                  struct err *err)
+{
+    struct client *c = mem_zalloc(sizeof(*c));
+    int rc;
+
+    *out = NULL;
+    if (c == NULL) {
+        return err_nomem(err);
+    }
+    c->partition = options->partition;
+    c->attempt = options->attempt;
+    c->stage = options->stage;
+    c->retry_ms = options->retry_ms != 0 ? options->retry_ms : RETRY_MS;
+    c->job = mem_strdup(options->job);
+    c->path = job_path(options->job);
+    if (c->job == NULL || c->path == NULL) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    rc = http_client_create(options->server, options->token, &c->http, err);
+    if (rc == 0) {
+        *out = c;
+        c = NULL;
+    }
+out:
+    client_destroy(&c);
+    return rc;
+}
+
+void client_destroy(struct client **client)
+{
+    struct client *c = *client;
+
+    if (c != NULL) {
+        http_client_destroy(&c->http);
+        mem_free(c->job);
+        mem_free(c->path);
+        mem_free(c);
+        *client = NULL;
+    }
+}
+
+const char *client_job(const struct client *client)
+{
+    return client->job;
+}
+
+uint32_t client_partition(const struct client *client)
+{
+    return client->partition;
+}
+
+static bool is_worth_retrying(int rc, int status)
+{
+    return rc == ERR_UNREACHABLE || rc == ERR_TIMEOUT || status >= 500;
+}
+
+int client_call(struct client *c, const struct http_request *request,
+                struct http_response *response, struct err *err)
+{
+    long pause = FIRST_PAUSE_MS;
+    int64_t first_failure = 0;
+
+    for (;;) {
+        int64_t started = now_ms();
+        int rc = http_client_send(c->http, request, response, err);
+
+        if (!is_worth_retrying(rc, response->status)) {
+            return rc;
+        }
+        if (first_failure == 0) {
+            first_failure = started;
+        }
+        if (now_ms() + pause - first_failure > c->retry_ms) {
+            return rc;
+        }
+        http_response_deinit(response);
+        pause_ms(pause);
+        pause = pause * 2 > LAST_PAUSE_MS ? LAST_PAUSE_MS : pause * 2;
+    }
+}
+
+/* GET of a path; the response as of client_call(). */
+static int get(struct client *c, const char *path, size_t max_response,
+               long timeout_ms, struct http_response *response, struct err *err)
+{
+    const struct http_request request = {.method = "GET",
+                                         .path = path,
+                                         .timeout_ms = timeout_ms,
+                                         .max_response = max_response};
+
+    return client_call(c, &request, response, err);
+}
+
+void client_free_task(Elephas__V1__Task **task)
+{
+    wire_free((ProtobufCMessage **)task);
+}
+
+int client_task(struct client *c, Elephas__V1__Task **out, struct err *err)
+{
+    struct http_response response;
+    ProtobufCMessage *message = NULL;
+    char *path = mem_printf("%s/task", c->path);
+    int rc;
+
+    *out = NULL;
+    if (path == NULL) {
+        return err_nomem(err);
+    }
+    rc = get(c, path, TASK_MAX, REQUEST_MS, &response, err);
+    if (rc == 0) {
+        rc = wire_unpack(&elephas__v1__task__descriptor,
+                         buf_view(&response.body), &message, err);
+    }
+    if (rc == 0) {
+        *out = (Elephas__V1__Task *)message;
+    } else {
+        (void)err_wrap(err, "job %s", c->job);
+    }
+    http_response_deinit(&response);
+    mem_free(path);
+    return rc;
+}
+
+int client_model(struct client *c, const char *hash, struct model **out,
+                 struct err *err)
+{
+    struct http_response response;
+    char *path = NULL;
+    int rc;
+
+    *out = NULL;
+    if (hash[strspn(hash, "0123456789abcdef")] != '\0' || hash[0] == '\0') {
+        return err_set(err, ERR_PROTO, "job %s: has no model", c->job);
+    }
+    path = mem_printf("/v1/models/%s", hash);
+    if (path == NULL) {
+        return err_nomem(err);
+    }
+    rc = get(c, path, MODEL_WIRE_MAX, REQUEST_MS, &response, err);
+    if (rc == 0) {
+        rc = model_decode(buf_view(&response.body), out, NULL, err);
+    }
+    if (rc != 0) {
+        (void)err_wrap(err, "model of job %s", c->job);
+    }
+    http_response_deinit(&response);
+    mem_free(path);
+    return rc;
+}
+
+void client_parameters_deinit(struct client_parameters *p)
+{
+    wire_free((ProtobufCMessage **)&p->head);
+    buf_deinit(&p->body);
+    p->values = (struct view){NULL, 0};
+}
+
+/* Takes a Parameters message apart; the body moves into *out. */
+static int take_parameters(struct http_response *response, size_t total,
+                           struct client_parameters *out, struct err *err)
+{
+    struct view head;
+    ProtobufCMessage *message = NULL;
+    int rc;
+
+    out->body = response->body;
+    buf_init(&response->body, 0); /* out owns the bytes now */
+    rc = wire_split(buf_view(&out->body), &head, &out->values, err);
+    if (rc == 0) {
+        rc = wire_unpack(&elephas__v1__parameters__descriptor, head, &message,
+                         err);
+    }
+    if (rc == 0) {
+        const Elephas__V1__Parameters *p = out->head =
+            (Elephas__V1__Parameters *)message;
+
+        if (out->values.len != total * sizeof(float) || p->range == NULL ||
+            p->range->begin != 0 || p->range->end != total) {
+            rc = err_set(err, ERR_PROTO,
+                         "%zu parameters came instead of the %zu that the "
+                         "model has",
+                         out->values.len / sizeof(float), total);
+        }
+    }
+    if (rc != 0) {
+        client_parameters_deinit(out);
+    }
+    return rc;
+}
+
+/* GET parameters with this query until there is an answer that is not 204. */
+static int pull(struct client *c, const char *query, size_t total,
+                struct client_parameters *out, enum client_outcome *outcome,
+                struct err *err)
+{
+    struct http_response response;
+    char *path = mem_printf("%s/parameters%s", c->path, query);
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    *outcome = CLIENT_OK;
+    if (path == NULL) {
+        return err_nomem(err);
+    }
+    for (;;) {
+        rc = get(c, path, total * sizeof(float) + HEAD_MAX,
+                 WAIT_SECONDS * 1000L + REQUEST_MS, &response, err);
+        if (rc != 0 || response.status != 204) {
+            break;
+        }
+        http_response_deinit(&response);
+    }
+    if (response.status == 410) {
+        *outcome = CLIENT_STOP;
+        rc = 0;
+    } else if (rc == 0) {
+        rc = take_parameters(&response, total, out, err);
+    }
+    if (rc != 0) {
+        (void)err_wrap(err, "parameters of job %s", c->job);
+    }
+    http_response_deinit(&response);
+    mem_free(path);
+    return rc;
+}
+
+int client_pull(struct client *c, size_t parameters,
+                struct client_parameters *out, struct err *err)
+{
+    enum client_outcome outcome;
+    int rc = pull(c, "", parameters, out, &outcome, err);
+
+    if (rc == 0 && outcome != CLIENT_OK) {
+        rc = err_set(err, ERR_STATE, "job %s has ended", c->job);
+    }
+    return rc;
+}
+
+int client_pull_step(struct client *c, uint64_t step, bool state, size_t total,
+                     struct client_parameters *out,
+                     enum client_outcome *outcome, struct err *err)
+{
+    char *query = mem_printf(
+        "?partition=%" PRIu32 "&attempt=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
+        c->partition, c->attempt, step, state ? "&state=1" : "", WAIT_SECONDS);
+    int rc = query != NULL ? pull(c, query, total, out, outcome, err)
+                           : err_nomem(err);
+
+    mem_free(query);
+    return rc;
+}
+
+int client_pull_epoch(struct client *c, uint64_t epochs, size_t parameters,
+                      struct client_parameters *out,
+                      enum client_outcome *outcome, struct err *err)
+{
+    char *query =
+        mem_printf("?epoch=%" PRIu64 "&wait=%d", epochs, WAIT_SECONDS);
+    int rc = query != NULL ? pull(c, query, parameters, out, outcome, err)
+                           : err_nomem(err);
+
+    mem_free(query);
+    return rc;
+}

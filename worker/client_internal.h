@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * client_internal: what the two halves of the client share: client.c asks,
+ * client_report.c tells.
+ */
+#ifndef WORKER_CLIENT_INTERNAL_H
+#define WORKER_CLIENT_INTERNAL_H
+
+#include "common/http_client.h"
+#include "worker/client.h"
+
+struct client {
+    struct http_client *http;
+    char *job;  /* owned */
+    char *path; /* "/v1/jobs/ID", encoded; owned */
+    uint32_t partition;
+    uint32_t attempt;
+    uint32_t stage;
+    long retry_ms;
+};
+
+/* Sends a request to path (for messages and retries): transport errors and
+ * 5xx answers are tried again for retry_ms from the first failure on. The
+ * response is to be released with http_response_deinit() also on failure. */
+int client_call(struct client *client, const struct http_request *request,
+                struct http_response *response, struct err *err) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * train: one partition of a training job (docs/PROTOCOL.md section 5). The
+ * rows are read once; then the partition's steps are computed one after the
+ * other, each from the version that the daemon hands out for it. With
+ * frequency epoch a step is an epoch with a local optimizer that starts from
+ * the master's state, and a delta of the whole state vector is sent; with
+ * frequency batch it is the gradient of one batch.
+ *
+ * Asynchronous modes take the same steps, but the optimizer's slots stay with
+ * the worker and only the delta of the parameters is sent.
+ *
+ * Everything random is named by seed, partition and step, so an attempt that
+ * goes on where another one died computes what that one would have.
+ */
+#include "worker/work.h"
+
+#include "common/mem.h"
+#include "common/model/optimizer.h"
+#include "common/rng.h"
+#include "worker/batch.h"
+#include "worker/dataset.h"
+#include "worker/nn/net.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define PROGRESS_MS 500
+
+struct trainer {
+    struct session *session;
+    const Elephas__V1__Task *task;
+    struct dataset *rows;       /* training part */
+    struct dataset *validation; /* validation part */
+    struct net *net;
+    struct batch *batch;
+    struct totals *totals;
+    bool asynchronous;
+    bool by_epoch;
+    uint64_t batches; /* of an epoch; 0 without rows */
+    uint64_t steps;   /* of the partition in all */
+    size_t vector;    /* floats of the state vector */
+    float *state;     /* parameters and slots */
+    float *gradient;
+    bool has_slots; /* asynchronous: the slots are in state already */
+    struct optimizer_state optimizer;
+    uint64_t *order;       /* rows of the epoch in `ordered` */
+    uint64_t ordered;      /* epoch + 1; 0: none */
+    int64_t last_progress; /* ms */
+    enum client_outcome outcome;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- reading --------------------------------------------------------------
+ */
+
+/* Reads the whole partition: nothing is trained on half of one. */
+static int read_rows(struct trainer *t, struct err *err)
+{
+    struct session *s = t->session;
+    size_t width = rows_layout(s->rows)->width;
+    float *row = mem_floats(width);
+    float *place;
+    bool end = false;
+    int rc = row != NULL ? 0 : err_nomem(err);
+
+    if (rc == 0) {
+        rc = dataset_create(width, s->memory, NULL, &t->rows, err);
+    }
+    while (rc == 0) {
+        struct dataset *part = t->rows;
+
+        rc = rows_next(s->rows, row, &end, err);
+        if (rc != 0 || end) {
+            break;
+        }
+        if (rows_part(s->rows) == STREAM_VALIDATION) {
+            if (t->validation == NULL) {
+                size_t used = dataset_memory(t->rows);
+                size_t left = s->memory > used ? s->memory - used : 0;
+
+                rc = dataset_create(width, left, NULL, &t->validation, err);
+            }
+            part = t->validation;
+        }
+        if (rc == 0) {
+            rc = dataset_append(part, &place, err);
+        }
+        if (rc == 0) {
+            memcpy(place, row, width * sizeof(*row));
+        }
+    }
+    mem_free_aligned(row);
+    return rc;
+}
+
+static size_t validation_rows(const struct trainer *t)
+{
+    return t->validation != NULL ? dataset_rows(t->validation) : 0;
+}
+
+/* ---- batches ---------------------------------------------------------------
+ */
+
+/* Settles the order of the rows in this epoch. */
+static void order_rows(struct trainer *t, uint64_t epoch)
+{
+    size_t n = dataset_rows(t->rows);
+    struct rng rng;
+
+    if (t->ordered == epoch + 1) {
+        return;
+    }
+    if (t->task->shuffle) {
+        rng_init(&rng, t->task->seed, RNG_SHUFFLE,
+                 client_partition(t->session->client), epoch, 0);
+        rng_permutation(&rng, t->order, n);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            t->order[i] = i;
+        }
+    }
+    t->ordered = epoch + 1;
+}
+
+/* Gradient of batch number `index` of the partition, over all epochs. */
+static int batch_gradient(struct trainer *t, uint64_t index, struct err *err)
+{
+    const struct net_draws draws = {.seed = t->task->seed,
+                                    .partition =
+                                        client_partition(t->session->client),
+                                    .step = index};
+    size_t n = dataset_rows(t->rows);
+    size_t at = (size_t)(index % t->batches) * t->session->batch_size;
+
+    order_rows(t, index / t->batches);
+    batch_clear(t->batch);
+    for (size_t i = at; i < n && i - at < t->session->batch_size; i++) {
+        batch_add(t->batch, dataset_row(t->rows, (size_t)t->order[i]));
+    }
+    return net_gradient(t->net, t->state, batch_net(t->batch), &draws,
+                        t->gradient, t->totals, NULL, err);
+}
+
+static void report_progress(struct trainer *t, uint64_t epoch, uint64_t samples)
+{
+    int64_t now = now_ms();
+
+    if (now - t->last_progress >= PROGRESS_MS) {
+        client_progress(t->session->client, epoch, samples, t->totals);
+        t->last_progress = now_ms();
+    }
+}
+
+/* Steps of the local optimizer over `count` batches. */
+static int run_batches(struct trainer *t, uint64_t first, uint64_t count,
+                       uint64_t *samples, struct err *err)
+{
+    int rc = 0;
+
+    *samples = 0;
+    for (uint64_t i = 0; rc == 0 && i < count; i++) {
+        rc = batch_gradient(t, first + i, err);
+        if (rc == 0) {
+            optimizer_step(t->session->model->optimizer, t->session->model,
+                           &t->optimizer, t->state, t->gradient);
+            *samples += batch_rows(t->batch);
+            if (count > 1) {
+                report_progress(t, first / t->batches, *samples);
+            }
+        }
+    }
+    return rc;
+}
+
+/* ---- parameters ------------------------------------------------------------
+ */
+
+/* n floats of what came, which may lie unaligned. */
+static void take_values(const struct client_parameters *p, float *out, size_t n)
+{
+    if (n != 0) {
+        memcpy(out, p->values.data, n * sizeof(*out));
+    }
+}
+
+/* out := what came - out */
+static void subtract_from(const struct client_parameters *p, float *out,
+                          size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float before;
+
+        memcpy(&before, p->values.data + i * sizeof(before), sizeof(before));
+        out[i] = before - out[i];
+    }
+}
+
+static int take_optimizer(struct trainer *t, const struct client_parameters *p,
+                          struct err *err)
+{
+    const struct optimizer *opt = t->session->model->optimizer;
+    const Elephas__V1__OptimizerState *came = p->head->optimizer;
+    size_t scalars = optimizer_scalar_count(opt);
+
+    if (came == NULL || came->n_scalars != scalars ||
+        came->slots != optimizer_slot_count(opt)) {
+        return err_set(err, ERR_PROTO,
+                       "the optimizer's state that came does not fit %s",
+                       optimizer_class_name(opt));
+    }
+    t->optimizer.iterations = came->iterations;
+    for (size_t i = 0; i < scalars; i++) {
+        t->optimizer.scalars[i] = came->scalars[i];
+    }
+    return 0;
+}
+
+static int push(struct trainer *t, const struct client_update *update,
+                uint64_t *next, struct err *err)
+{
+    t->last_progress = now_ms();
+    return client_push(t->session->client, update, next, &t->outcome, err);
+}
+
+/* ---- steps -----------------------------------------------------------------
+ */
+
+/* An epoch, or a batch of an asynchronous job: a delta. */
+static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
+                      struct err *err)
+{
+    const struct model *model = t->session->model;
+    bool all = !t->asynchronous || !t->has_slots;
+    size_t count = t->asynchronous ? model->parameters : t->vector;
+    struct client_parameters before;
+    struct client_update update = {.step = step, .count = count};
+    uint64_t started;
+    int rc = client_pull_step(t->session->client, step, all,
+                              all ? t->vector : model->parameters, &before,
+                              &t->outcome, err);
+
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    take_values(&before, t->state, all ? t->vector : model->parameters);
+    if (all) {
+        rc = take_optimizer(t, &before, err);
+        t->has_slots = true;
+    }
+    totals_clear(t->totals);
+    started = t->optimizer.iterations;
+    if (rc == 0) {
+        rc = run_batches(t, t->by_epoch ? step * t->batches : step,
+                         t->by_epoch ? t->batches : 1, &update.samples, err);
+    }
+    if (rc == 0) {
+        subtract_from(&before, t->state, count);
+        update.base_version = before.head->version;
+        update.values = t->state;
+        update.iterations = t->optimizer.iterations - started;
+        update.scalars = t->optimizer.scalars;
+        update.scalar_count = optimizer_scalar_count(model->optimizer);
+        update.metrics = t->totals;
+        rc = push(t, &update, next, err);
+    }
+    client_parameters_deinit(&before);
+    return rc;
+}
+
+static int gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
+                         struct err *err)
+{
+    size_t n = t->session->model->parameters;
+    struct client_parameters current;
+    struct client_update update = {
+        .step = step, .gradient = true, .count = n, .iterations = 1};
+    int rc = client_pull_step(t->session->client, step, false, n, &current,
+                              &t->outcome, err);
+
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    take_values(&current, t->state, n);
+    update.base_version = current.head->version;
+    client_parameters_deinit(&current);
+    totals_clear(t->totals);
+    rc = batch_gradient(t, step, err);
+    if (rc != 0) {
+        return rc;
+    }
+    update.samples = batch_rows(t->batch);
+    update.values = t->gradient;
+    update.metrics = t->totals;
+    return push(t, &update, next, err);
+}
+
+static int validate(struct trainer *t, uint64_t epoch, struct err *err)
+{
+    struct session *s = t->session;
+    size_t n = s->model->parameters;
+    size_t rows = validation_rows(t);
+    struct client_parameters current;
+    int rc = t->asynchronous ? client_pull(s->client, n, &current, err)
+                             : client_pull_epoch(s->client, epoch + 1, n,
+                                                 &current, &t->outcome, err);
+
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    take_values(&current, t->gradient, n); /* free until the next step */
+    client_parameters_deinit(&current);
+    totals_clear(t->totals);
+    for (size_t at = 0; rc == 0 && at < rows;) {
+        batch_clear(t->batch);
+        while (at < rows && batch_rows(t->batch) < batch_room(t->batch)) {
+            batch_add(t->batch, dataset_row(t->validation, at++));
+        }
+        rc = net_evaluate(t->net, t->gradient, batch_net(t->batch), t->totals,
+                          err);
+    }
+    if (rc == 0) {
+        rc = client_result(s->client, epoch, rows, t->totals, &t->outcome, err);
+    }
+    return rc;
+}
+
+/* Epochs that are complete when the next step is `step`. */
+static uint64_t epochs_before(const struct trainer *t, uint64_t step)
+{
+    if (t->steps == 0) {
+        return t->task->epochs; /* others train them; we only validate */
+    }
+    return t->by_epoch ? step : step / t->batches;
+}
+
+static int run_steps(struct trainer *t, struct client_assignment at,
+                     struct err *err)
+{
+    uint64_t step = at.next_step;
+    uint64_t validated = at.next_validation;
+    int rc = 0;
+
+    for (;;) {
+        while (rc == 0 && t->outcome == CLIENT_OK && validation_rows(t) != 0 &&
+               validated < epochs_before(t, step)) {
+            rc = validate(t, validated, err);
+            validated++;
+        }
+        if (rc != 0 || t->outcome != CLIENT_OK || step >= t->steps) {
+            return rc;
+        }
+        rc = t->by_epoch || t->asynchronous
+                 ? delta_step(t, step, &step, err)
+                 : gradient_step(t, step, &step, err);
+    }
+}
+
+/* ---- the whole -------------------------------------------------------------
+ */
+
+static int prepare(struct trainer *t, struct err *err)
+{
+    struct session *s = t->session;
+    const struct model *model = s->model;
+    size_t n = dataset_rows(t->rows);
+    int rc = net_create(model, &t->net, err);
+
+    t->asynchronous = t->task->mode != ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    t->by_epoch = t->task->frequency != ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH;
+    t->batches = (n + s->batch_size - 1) / s->batch_size;
+    t->steps = n == 0        ? 0
+               : t->by_epoch ? t->task->epochs
+                             : t->task->epochs * t->batches;
+    t->vector =
+        model->parameters * (1 + optimizer_slot_count(model->optimizer));
+    t->last_progress = now_ms();
+    if (rc == 0) {
+        rc = batch_create(model, rows_layout(s->rows), s->batch_size, &t->batch,
+                          err);
+    }
+    if (rc == 0) {
+        rc = totals_create(model, &t->totals, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    t->state = mem_zfloats(t->vector + 1);
+    t->gradient = mem_zfloats(model->parameters + 1);
+    t->order = mem_array(n + 1, sizeof(*t->order));
+    if (t->state == NULL || t->gradient == NULL || t->order == NULL) {
+        return err_nomem(err);
+    }
+    t->optimizer.slots = t->state + model->parameters;
+    return 0;
+}
+
+static int write_line(const struct trainer *t, struct output *output,
+                      struct err *err)
+{
+    char *text = mem_printf(
+        "{\"partition\":%" PRIu32 ",\"samples\":%zu,\"steps\":%" PRIu64 "}\n",
+        client_partition(t->session->client), dataset_rows(t->rows), t->steps);
+    int rc = text != NULL ? output_text(output, text, err) : err_nomem(err);
+
+    mem_free(text);
+    return rc;
+}
+
+int train_run(struct session *session, struct output *output, bool *superseded,
+              struct err *err)
+{
+    struct trainer t = {.session = session, .task = session->task};
+    struct client_assignment assignment = {0};
+    int rc = read_rows(&t, err);
+
+    *superseded = false;
+    if (rc == 0) {
+        rc = prepare(&t, err);
+    }
+    if (rc == 0) {
+        rc = client_join(session->client, dataset_rows(t.rows),
+                         validation_rows(&t), &assignment, &t.outcome, err);
+    }
+    if (rc == 0 && t.outcome == CLIENT_OK) {
+        rc = run_steps(&t, assignment, err);
+    }
+    if (rc == 0) {
+        *superseded = t.outcome == CLIENT_SUPERSEDED;
+        rc = write_line(&t, output, err);
+    }
+    dataset_destroy(&t.rows);
+    dataset_destroy(&t.validation);
+    net_destroy(&t.net);
+    batch_destroy(&t.batch);
+    totals_destroy(&t.totals);
+    mem_free_aligned(t.state);
+    mem_free_aligned(t.gradient);
+    mem_free(t.order);
+    return rc;
+}
