@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * train: a model file and rows in, a trained model file out. The file is
+ * written before the last event line says that all is done.
+ */
+#include "driver/submit/modelfile.h"
+#include "driver/submit/progress.h"
+#include "driver/submit/run.h"
+#include "driver/submit/verbs.h"
+
+static void say_done(const struct command *c, const json_t *last)
+{
+    char seconds[PROGRESS_TEXT_SIZE];
+    char rows[PROGRESS_TEXT_SIZE];
+
+    (void)progress_duration(json_number_value(json_object_get(last, "seconds")),
+                            seconds);
+    (void)progress_count(json_number_value(json_object_get(last, "samples")),
+                         rows);
+    command_say(c, "%s rows trained in %s; the model is in %s", rows, seconds,
+                c->opt.output);
+}
+
+int cmd_train(struct command *c, struct err *err)
+{
+    struct run run;
+    int rc = run_job(c, REQUEST_TRAIN, "Training", &run, err);
+
+    if (rc != 0) {
+        goto out;
+    }
+    if (run.last == NULL) {
+        command_say(c,
+                    "elephas-submit model %s --output FILE fetches the "
+                    "result",
+                    c->job);
+        goto out;
+    }
+    rc = modelfile_fetch(c, &run.session, c->job, c->opt.output, err);
+    if (rc != 0) {
+        (void)err_wrap(err, "job %s is done, but its model was not written",
+                       c->job);
+        goto out;
+    }
+    say_done(c, run.last);
+    rc = run_last_event(c, run.last, c->opt.output, err);
+out:
+    run_close(&run);
+    return rc;
+}

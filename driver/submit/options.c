@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options: the list; see options.h. Targets are kept as offsets, so the list
+ * itself is constant.
+ */
+#include "driver/submit/options.h"
+
+#include <string.h>
+
+#define AT(member) offsetof(struct options, member)
+#define FLAG(g, grp, n, l, m, h)                                               \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .letter = (l), .type = OPT_FLAG, .help = (h),         \
+            .group = (grp)                                                     \
+        }                                                                      \
+    }
+#define TEXT(g, grp, n, m, v, h)                                               \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .type = OPT_STRING, .value = (v), .help = (h),        \
+            .group = (grp)                                                     \
+        }                                                                      \
+    }
+#define LIST(g, grp, n, m, v, h)                                               \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .type = OPT_LIST, .value = (v), .help = (h),          \
+            .group = (grp)                                                     \
+        }                                                                      \
+    }
+#define WORD(g, grp, n, m, c, h)                                               \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .type = OPT_STRING, .value = "WORD", .choices = (c),  \
+            .help = (h), .group = (grp)                                        \
+        }                                                                      \
+    }
+#define WHOLE(g, grp, n, m, v, lo, hi, h)                                      \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .type = OPT_INT, .value = (v), .min = (lo),           \
+            .max = (hi), .help = (h), .group = (grp)                           \
+        }                                                                      \
+    }
+#define REAL(g, grp, n, m, v, lo, hi, h)                                       \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .type = OPT_DOUBLE, .value = (v), .min = (lo),        \
+            .max = (hi), .help = (h), .group = (grp)                           \
+        }                                                                      \
+    }
+
+#define MAX_SEED 9223372036854775807.0
+#define MAX_COUNT 2147483647.0
+
+struct entry {
+    unsigned groups; /* in the table if a verb takes any of these */
+    size_t offset;   /* of the target in struct options */
+    struct opt opt;
+};
+
+/* clang-format off: a table is read by its columns */
+static const struct entry entries[] = {
+    TEXT(OPTIONS_MODEL | OPTIONS_PS, "Model", "model", model, "FILE",
+         "Keras model: .keras, .h5, or an architecture .json"),
+    TEXT(OPTIONS_MODEL, "Model", "weights", weights, "FILE",
+         "Weights (.h5) that belong to an architecture .json"),
+    TEXT(OPTIONS_SOURCE, "Model", "job", job, "ID",
+         "Use the model of this job instead of a file"),
+    TEXT(OPTIONS_EVALUATE, "Model", "loss", loss, "LOSS",
+         "Loss instead of the file's: a Keras name, or its JSON"),
+    TEXT(OPTIONS_EVALUATE, "Model", "metrics", metrics, "A,B",
+         "Metrics instead of the file's: Keras names"),
+
+    LIST(OPTIONS_DATA, "Data", "data", data, "SRC",
+         "File, directory or pattern with the rows; may be repeated"),
+    TEXT(OPTIONS_DATA, "Data", "format", format, "FORMAT",
+         "csv, libsvm, json, parquet ... (default: guessed from the name)"),
+    FLAG(OPTIONS_DATA, "Data", "header", 0, header,
+         "The first line names the columns (default: guessed)"),
+    FLAG(OPTIONS_DATA, "Data", "no-header", 0, no_header,
+         "The first line is a row"),
+    TEXT(OPTIONS_DATA, "Data", "label", label, "COL",
+         "Label columns: names, 0-based indices or ranges (784, a,b, 10-12)"),
+    TEXT(OPTIONS_DATA, "Data", "features", features, "COLS",
+         "Feature columns, written like labels (default: all others)"),
+    REAL(OPTIONS_DATA, "Data", "scale", scale, "X", 0, 0,
+         "Divide the features by X"),
+    TEXT(OPTIONS_LABELS, "Data", "sample-weight", sample_weight, "COL",
+         "Column with the weight of each row"),
+    WHOLE(OPTIONS_LABELS, "Data", "nb-classes", nb_classes, "N", 2, MAX_COUNT,
+          "The label is a class number below N: one-hot it"),
+    TEXT(OPTIONS_LABELS, "Data", "class-weight", class_weight, "C:W,...",
+         "Weight of the rows of a class: 0:1,1:2.5"),
+
+    WHOLE(OPTIONS_TRAIN, "Training", "epochs", epochs, "N", 1, MAX_COUNT,
+          "Epochs to train (default 1)"),
+    WHOLE(OPTIONS_TRAIN, "Training", "batch-size", batch_size, "N", 1,
+          MAX_COUNT, "Rows of a batch, in each worker (default 32)"),
+    WORD(OPTIONS_TRAIN | OPTIONS_PS, "Training", "mode", mode,
+         "synchronous|asynchronous|hogwild",
+         "synchronous (default), asynchronous or hogwild"),
+    WORD(OPTIONS_TRAIN, "Training", "frequency", frequency, "epoch|batch",
+         "When workers meet: after each epoch (default) or batch"),
+    WORD(OPTIONS_TRAIN, "Training", "average", average, "weighted|uniform",
+         "Average partitions weighted by their rows (default) or uniform"),
+    REAL(OPTIONS_TRAIN, "Training", "validation-split", validation_split, "F",
+         0, 1, "Keep the last part F of the rows for validation"),
+    LIST(OPTIONS_TRAIN, "Training", "validation-data", validation_data, "SRC",
+         "Validate with these rows; may be repeated"),
+    WHOLE(OPTIONS_TRAIN, "Training", "seed", seed, "N", 0, MAX_SEED,
+          "Seed of shuffling, dropout and initial weights: the same seed gives"
+          " the same bytes"),
+    FLAG(OPTIONS_TRAIN, "Training", "no-shuffle", 0, no_shuffle,
+         "Keep the rows in their order"),
+    TEXT(OPTIONS_TRAIN, "Training", "optimizer", optimizer, "OPT",
+         "Optimizer instead of the file's: a Keras name, or its JSON"),
+    TEXT(OPTIONS_TRAIN, "Training", "loss", loss, "LOSS",
+         "Loss instead of the file's: a Keras name, or its JSON"),
+    TEXT(OPTIONS_TRAIN, "Training", "metrics", metrics, "A,B",
+         "Metrics instead of the file's: Keras names"),
+
+    TEXT(OPTIONS_OUTPUT, "Output", "output", output, "FILE",
+         "Where the trained model (.keras) goes"),
+    TEXT(OPTIONS_PREDICT, "Output", "output", output, "DEST",
+         "Where the predictions (csv) go; - for standard output"),
+    FLAG(OPTIONS_PREDICT, "Output", "predict-class", 0, predict_class,
+         "Add a column class: the most probable class"),
+
+    WHOLE(OPTIONS_EVALUATE | OPTIONS_PREDICT, "Job", "batch-size", batch_size,
+          "N", 1, MAX_COUNT, "Rows of a batch (default 32)"),
+    WHOLE(OPTIONS_JOB, "Job", "workers", workers, "N", 1, 65536,
+          "Partitions, and workers (default: one per core, at most 8)"),
+    TEXT(OPTIONS_JOB, "Job", "name", name, "NAME",
+         "Name of the job, for people"),
+    FLAG(OPTIONS_JOB, "Job", "no-wait", 0, no_wait,
+         "Submit the job and do not wait for its end"),
+    WORD(OPTIONS_ENGINE, "Job", "engine", engine, "local|spark",
+         "What runs the workers: local (default) or spark"),
+    TEXT(OPTIONS_ENGINE, "Job", "master", master, "URL",
+         "Spark master of --engine spark"),
+    LIST(OPTIONS_ENGINE, "Job", "conf", conf, "K=V",
+         "Spark setting of --engine spark; may be repeated"),
+    TEXT(OPTIONS_ENGINE, "Job", "spark-home", spark_home, "DIR",
+         "Spark installation of --engine spark (default: $SPARK_HOME)"),
+
+    FLAG(OPTIONS_FOLLOW, "Logs", "follow", 'f', follow,
+         "Go on until the job ends"),
+    WHOLE(OPTIONS_PS, "Parameter server", "http-port", http_port, "P", 1, 65535,
+          "Port of the HTTP protocol"),
+    WHOLE(OPTIONS_PS, "Parameter server", "socket-port", socket_port, "P", 1,
+          65535, "Port of the socket protocol"),
+
+    TEXT(OPTIONS_COMMON, "Common", "server", server, "URL",
+         "The elephasd to use (default: $ELEPHAS_SERVER, then"
+         " http://127.0.0.1:4000)"),
+    TEXT(OPTIONS_COMMON, "Common", "token-file", token_file, "FILE",
+         "File with the token (default: $ELEPHAS_TOKEN_FILE, then that of the"
+         " elephasd on this machine)"),
+    FLAG(OPTIONS_EMBEDDED, "Common", "embedded", 0, embedded,
+         "Start a private elephasd for this command and stop it afterwards"),
+    FLAG(OPTIONS_COMMON, "Common", "json", 0, json,
+         "One JSON object per line, for programs; the last one tells the end"),
+    FLAG(OPTIONS_COMMON, "Common", "quiet", 'q', quiet,
+         "Print results and errors only"),
+    FLAG(OPTIONS_COMMON, "Common", "help", 'h', help, "Show this"),
+};
+/* clang-format on */
+
+void options_init(struct options *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->scale = 1;
+    o->epochs = 1;
+    o->batch_size = 32;
+    o->seed = -1;
+    o->mode = "synchronous";
+    o->frequency = "epoch";
+    o->average = "weighted";
+    o->engine = "local";
+}
+
+size_t options_table(struct options *o, unsigned groups,
+                     struct opt table[OPTIONS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+        if ((entries[i].groups & groups) != 0) {
+            table[n] = entries[i].opt;
+            table[n].target = (char *)o + entries[i].offset;
+            n++;
+        }
+    }
+    memset(&table[n], 0, sizeof(table[n]));
+    return n;
+}
+
+static int check_model(const struct options *o, unsigned groups,
+                       struct err *err)
+{
+    bool may_be_job = (groups & OPTIONS_SOURCE) != 0;
+
+    if (o->model != NULL && o->job != NULL) {
+        return err_set(err, ERR_INVALID,
+                       "--model and --job: give one of the two");
+    }
+    if (o->model == NULL && o->job == NULL) {
+        return err_set(err, ERR_INVALID, "--model: missing; give %s",
+                       may_be_job ? "a model file, or a job with --job"
+                                  : "a model file (.keras, .h5 or .json)");
+    }
+    if (o->weights != NULL && o->model == NULL) {
+        return err_set(err, ERR_INVALID,
+                       "--weights: belongs to an architecture given with "
+                       "--model");
+    }
+    if (o->job != NULL && (o->loss != NULL || o->metrics != NULL)) {
+        return err_set(err, ERR_INVALID,
+                       "--%s: the model of a job is evaluated as it is",
+                       o->loss != NULL ? "loss" : "metrics");
+    }
+    return 0;
+}
+
+static int check_data(const struct options *o, unsigned groups, struct err *err)
+{
+    if (o->data.count == 0) {
+        return err_set(err, ERR_INVALID,
+                       "--data: missing; give the files with the rows");
+    }
+    if (o->header && o->no_header) {
+        return err_set(err, ERR_INVALID,
+                       "--header and --no-header: give one of the two");
+    }
+    if (o->scale == 0) {
+        return err_set(err, ERR_INVALID, "--scale 0: must not be 0");
+    }
+    if ((groups & OPTIONS_LABELS) != 0 && o->label == NULL &&
+        (o->format == NULL || strcmp(o->format, "libsvm") != 0)) {
+        return err_set(err, ERR_INVALID,
+                       "--label: missing; name the column with the label");
+    }
+    return 0;
+}
+
+static int check_training(const struct options *o, struct err *err)
+{
+    if (o->validation_split != 0 && o->validation_data.count != 0) {
+        return err_set(err, ERR_INVALID,
+                       "--validation-split and --validation-data: give one of "
+                       "the two");
+    }
+    if (o->validation_split == 1) {
+        return err_set(err, ERR_INVALID,
+                       "--validation-split 1: leaves no row to train with");
+    }
+    return 0;
+}
+
+static int check_output(const struct options *o, unsigned groups,
+                        struct err *err)
+{
+    bool predict = (groups & OPTIONS_PREDICT) != 0;
+
+    if (o->output == NULL && !o->no_wait) {
+        return err_set(err, ERR_INVALID, "--output: missing; say where the %s",
+                       predict ? "predictions go (- for standard output)"
+                               : "trained model (.keras) goes");
+    }
+    if (predict && o->json && o->output != NULL &&
+        strcmp(o->output, "-") == 0) {
+        return err_set(err, ERR_INVALID,
+                       "--json and --output -: both want standard output");
+    }
+    return 0;
+}
+
+static int check_engine(const struct options *o, struct err *err)
+{
+    if (strcmp(o->engine, "spark") == 0) {
+        return 0;
+    }
+    if (o->master != NULL || o->conf.count != 0 || o->spark_home != NULL) {
+        return err_set(err, ERR_INVALID, "--%s: belongs to --engine spark",
+                       o->master != NULL    ? "master"
+                       : o->conf.count != 0 ? "conf"
+                                            : "spark-home");
+    }
+    return 0;
+}
+
+static int check_server(const struct options *o, struct err *err)
+{
+    if (o->embedded && o->server != NULL) {
+        return err_set(err, ERR_INVALID,
+                       "--embedded and --server: give one of the two");
+    }
+    if (o->embedded && o->no_wait) {
+        return err_set(err, ERR_INVALID,
+                       "--embedded and --no-wait: the private elephasd ends "
+                       "with this command, and the job with it");
+    }
+    return 0;
+}
+
+int options_check(const struct options *o, unsigned groups, struct err *err)
+{
+    int rc = check_server(o, err);
+
+    if (rc == 0 && (groups & OPTIONS_MODEL) != 0) {
+        rc = check_model(o, groups, err);
+    }
+    if (rc == 0 && (groups & OPTIONS_DATA) != 0) {
+        rc = check_data(o, groups, err);
+    }
+    if (rc == 0 && (groups & OPTIONS_TRAIN) != 0) {
+        rc = check_training(o, err);
+    }
+    if (rc == 0 && (groups & (OPTIONS_PREDICT | OPTIONS_OUTPUT)) != 0) {
+        rc = check_output(o, groups, err);
+    }
+    if (rc == 0 && (groups & OPTIONS_ENGINE) != 0) {
+        rc = check_engine(o, err);
+    }
+    return rc;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * request: see request.h. The put functions take the reference they are given
+ * also on failure; a NULL value means that memory ran out.
+ */
+#include "driver/submit/request.h"
+
+#include "common/mem.h"
+#include "driver/submit/source.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int put(json_t *object, const char *key, json_t *value, struct err *err)
+{
+    if (value == NULL || json_object_set_new(object, key, value) != 0) {
+        return err_nomem(err);
+    }
+    return 0;
+}
+
+/* A text of the command line. JSON is UTF-8; what is not is refused by the
+ * name of its option. */
+static int put_text(json_t *object, const char *key, const char *option,
+                    const char *text, struct err *err)
+{
+    json_t *value;
+
+    if (text == NULL) {
+        return 0;
+    }
+    value = json_string(text);
+    if (value == NULL) {
+        for (const char *p = text; *p != '\0'; p++) {
+            if ((unsigned char)*p >= 0x80) {
+                return err_set(err, ERR_INVALID, "--%s %s: not UTF-8 text",
+                               option, text);
+            }
+        }
+    }
+    return put(object, key, value, err);
+}
+
+int request_columns(const char *text, json_t **out, struct err *err)
+{
+    json_t *list = json_array();
+    const char *p = text;
+    int rc = list != NULL ? 0 : err_nomem(err);
+
+    while (rc == 0) {
+        size_t len;
+        size_t skip;
+
+        p += strspn(p, " \t");
+        len = strcspn(p, ",");
+        skip = len;
+        while (len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t')) {
+            len--;
+        }
+        if (len == 0) {
+            rc = err_set(err, ERR_INVALID, "'%s': an empty column name", text);
+        } else if (json_array_append_new(list, json_stringn(p, len)) != 0) {
+            rc = err_nomem(err);
+        }
+        if (p[skip] == '\0') {
+            break;
+        }
+        p += skip + 1;
+    }
+    if (rc != 0) {
+        json_decref(list);
+        return rc;
+    }
+    *out = list;
+    return 0;
+}
+
+static int put_columns(json_t *object, const char *key, const char *option,
+                       const char *text, struct err *err)
+{
+    json_t *list = NULL;
+    int rc;
+
+    if (text == NULL) {
+        return 0;
+    }
+    rc = request_columns(text, &list, err);
+    if (rc != 0) {
+        (void)err_wrap(err, "--%s", option);
+        return rc;
+    }
+    return put(object, key, list, err);
+}
+
+/* One C:W at *at; moves behind it. */
+static int class_weight_pair(const char *text, const char **at, json_t *weights,
+                             struct err *err)
+{
+    char key[16];
+    char *end = NULL;
+    size_t digits = strspn(*at, "0123456789");
+    double weight;
+
+    if (digits == 0 || digits >= sizeof(key) || (*at)[digits] != ':') {
+        return err_set(err, ERR_INVALID,
+                       "--class-weight %s: must be like 0:1,1:2.5", text);
+    }
+    while (digits > 1 && **at == '0') {
+        (*at)++;
+        digits--;
+    }
+    memcpy(key, *at, digits);
+    key[digits] = '\0';
+    *at += digits + 1;
+    errno = 0;
+    weight = strtod(*at, &end);
+    if (end == *at || (*end != '\0' && *end != ',') || errno != 0 ||
+        !isfinite(weight) || weight < 0) {
+        return err_set(err, ERR_INVALID,
+                       "--class-weight %s: the weight of class %s must be a "
+                       "number from 0",
+                       text, key);
+    }
+    if (json_object_get(weights, key) != NULL) {
+        return err_set(err, ERR_INVALID, "--class-weight %s: class %s twice",
+                       text, key);
+    }
+    *at = end;
+    return put(weights, key, json_real(weight), err);
+}
+
+int request_class_weight(const char *text, json_t **out, struct err *err)
+{
+    json_t *weights = json_object();
+    const char *at = text;
+    int rc = weights != NULL ? 0 : err_nomem(err);
+
+    while (rc == 0) {
+        rc = class_weight_pair(text, &at, weights, err);
+        if (rc != 0 || *at == '\0') {
+            break;
+        }
+        at++; /* the comma */
+    }
+    if (rc != 0) {
+        json_decref(weights);
+        return rc;
+    }
+    *out = weights;
+    return 0;
+}
+
+static int put_sources(json_t *object, const struct opt_list *sources,
+                       const char *option, bool local, struct err *err)
+{
+    json_t *list = NULL;
+    int rc = source_list(sources, option, local, &list, err);
+
+    return rc != 0 ? rc : put(object, "source", list, err);
+}
+
+static int put_labels(json_t *data, const struct options *o,
+                      enum request_kind kind, struct err *err)
+{
+    json_t *weights = NULL;
+    int rc =
+        put_text(data, "sample_weight", "sample-weight", o->sample_weight, err);
+
+    if (rc == 0 && o->nb_classes != 0) {
+        rc = put(data, "nb_classes", json_integer(o->nb_classes), err);
+    }
+    if (rc != 0 || o->class_weight == NULL || kind != REQUEST_TRAIN) {
+        return rc;
+    }
+    rc = request_class_weight(o->class_weight, &weights, err);
+    return rc != 0 ? rc : put(data, "class_weight", weights, err);
+}
+
+static int put_data(json_t *request, const struct options *o,
+                    enum request_kind kind, bool local, struct err *err)
+{
+    json_t *data = json_object();
+    int rc = put(request, "data", data, err);
+
+    if (rc == 0) {
+        rc = put_sources(data, &o->data, "--data", local, err);
+    }
+    if (rc == 0) {
+        rc = put_text(data, "format", "format", o->format, err);
+    }
+    if (rc == 0 && (o->header || o->no_header)) {
+        rc = put(data, "header", json_boolean(o->header), err);
+    }
+    if (rc == 0) {
+        rc = put_columns(data, "label", "label", o->label, err);
+    }
+    if (rc == 0) {
+        rc = put_columns(data, "features", "features", o->features, err);
+    }
+    if (rc == 0 && o->scale != 1) {
+        rc = put(data, "scale", json_real(o->scale), err);
+    }
+    return rc != 0 ? rc : put_labels(data, o, kind, err);
+}
+
+static int put_validation(json_t *request, const struct options *o, bool local,
+                          struct err *err)
+{
+    json_t *validation;
+    int rc;
+
+    if (o->validation_split == 0 && o->validation_data.count == 0) {
+        return 0;
+    }
+    validation = json_object();
+    rc = put(request, "validation", validation, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (o->validation_data.count != 0) {
+        return put_sources(validation, &o->validation_data, "--validation-data",
+                           local, err);
+    }
+    return put(validation, "split", json_real(o->validation_split), err);
+}
+
+static int put_training(json_t *request, const struct options *o,
+                        struct err *err)
+{
+    json_t *training = json_object();
+    int rc = put(request, "training", training, err);
+
+    if (rc == 0) {
+        rc = put(training, "epochs", json_integer(o->epochs), err);
+    }
+    if (rc == 0) {
+        rc = put(training, "batch_size", json_integer(o->batch_size), err);
+    }
+    if (rc == 0) {
+        rc = put_text(training, "mode", "mode", o->mode, err);
+    }
+    if (rc == 0) {
+        rc = put_text(training, "frequency", "frequency", o->frequency, err);
+    }
+    if (rc == 0) {
+        rc = put_text(training, "average", "average", o->average, err);
+    }
+    if (rc == 0 && o->seed >= 0) {
+        rc = put(training, "seed", json_integer(o->seed), err);
+    }
+    if (rc == 0) {
+        rc = put(training, "shuffle", json_boolean(!o->no_shuffle), err);
+    }
+    return rc;
+}
+
+static int put_conf(json_t *engine, const struct options *o, struct err *err)
+{
+    json_t *conf = json_object();
+    int rc = put(engine, "conf", conf, err);
+
+    for (size_t i = 0; rc == 0 && i < o->conf.count; i++) {
+        const char *item = o->conf.items[i];
+        const char *equals = strchr(item, '=');
+        char *key;
+
+        if (equals == NULL || equals == item) {
+            return err_set(err, ERR_INVALID,
+                           "--conf %s: must be like KEY=VALUE", item);
+        }
+        key = mem_strndup(item, (size_t)(equals - item));
+        rc = key == NULL ? err_nomem(err)
+                         : put_text(conf, key, "conf", equals + 1, err);
+        mem_free(key);
+    }
+    return rc;
+}
+
+static int put_engine(json_t *request, const struct options *o, struct err *err)
+{
+    const char *home = o->spark_home;
+    json_t *engine = json_object();
+    int rc = put(request, "engine", engine, err);
+
+    if (rc == 0) {
+        rc = put_text(engine, "name", "engine", o->engine, err);
+    }
+    if (rc != 0 || strcmp(o->engine, "spark") != 0) {
+        return rc;
+    }
+    rc = put_text(engine, "master", "master", o->master, err);
+    if (rc == 0 && o->conf.count != 0) {
+        rc = put_conf(engine, o, err);
+    }
+    if (home == NULL) {
+        home = getenv("SPARK_HOME");
+    }
+    if (rc == 0 && home != NULL && *home != '\0') {
+        rc = put_text(engine, "spark_home", "spark-home", home, err);
+    }
+    return rc;
+}
+
+static int fill(json_t *request, const struct options *o,
+                enum request_kind kind, bool local, struct err *err)
+{
+    static const char *const names[] = {"train", "evaluate", "predict"};
+    int rc = put(request, "kind", json_string(names[kind]), err);
+
+    if (rc == 0) {
+        rc = put_text(request, "name", "name", o->name, err);
+    }
+    if (rc == 0 && kind != REQUEST_TRAIN) {
+        rc = put_text(request, "source_job", "job", o->job, err);
+    }
+    if (rc == 0) {
+        rc = put_data(request, o, kind, local, err);
+    }
+    if (rc == 0 && kind == REQUEST_TRAIN) {
+        rc = put_validation(request, o, local, err);
+    }
+    if (rc == 0) {
+        rc = kind == REQUEST_TRAIN
+                 ? put_training(request, o, err)
+                 : put(request, "batch_size", json_integer(o->batch_size), err);
+    }
+    if (rc == 0 && o->workers != 0) {
+        rc = put(request, "workers", json_integer(o->workers), err);
+    }
+    return rc != 0 ? rc : put_engine(request, o, err);
+}
+
+int request_build(const struct options *o, enum request_kind kind, bool local,
+                  json_t **out, struct err *err)
+{
+    json_t *request = json_object();
+    int rc =
+        request != NULL ? fill(request, o, kind, local, err) : err_nomem(err);
+
+    if (rc != 0) {
+        json_decref(request);
+        return rc;
+    }
+    *out = request;
+    return 0;
+}
+
+int request_set_model(json_t *request, const char *hash, struct err *err)
+{
+    return put(request, "model", json_string(hash), err);
+}
