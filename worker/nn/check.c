@@ -2,7 +2,9 @@
  *
  * check: gradient against finite differences; see check.h. With losses in
  * float32 arithmetic a difference is good to about 1e-7/STEP; extrapolating
- * (Richardson) lets the step be large enough for that.
+ * (Richardson) lets the step be large enough for that. It is done for two
+ * steps: where the loss is smooth both agree far better than any tolerance, so
+ * if they do not there is a kink between.
  */
 #include "worker/nn/check.h"
 
@@ -11,9 +13,9 @@
 #include <math.h>
 #include <string.h>
 
-#define STEP 0x1p-5
-/* Two steps that differ by more than this part are beside a kink. */
-#define KINK 0.02
+#define STEP 0x1p-7
+/* Part of the tolerance by which the two may differ. */
+#define KINK 0.5
 
 struct run {
     const struct model *model;
@@ -38,18 +40,23 @@ static int loss_at(struct run *run, size_t i, double offset, double *loss,
     return rc;
 }
 
-static int difference(struct run *run, size_t i, double step, double *slope,
-                      struct err *err)
+/* (f(x + h) - f(x - h)) / 2h for h = STEP, STEP/2, STEP/4 */
+static int differences(struct run *run, size_t i, double slopes[3],
+                       struct err *err)
 {
-    double above;
-    double below;
-    int rc;
+    double step = STEP;
 
-    if ((rc = loss_at(run, i, step, &above, err)) != 0 ||
-        (rc = loss_at(run, i, -step, &below, err)) != 0) {
-        return rc;
+    for (int k = 0; k < 3; k++, step /= 2.0) {
+        double above;
+        double below;
+        int rc;
+
+        if ((rc = loss_at(run, i, step, &above, err)) != 0 ||
+            (rc = loss_at(run, i, -step, &below, err)) != 0) {
+            return rc;
+        }
+        slopes[k] = (above - below) / (2.0 * step);
     }
-    *slope = (above - below) / (2.0 * step);
     return 0;
 }
 
@@ -58,19 +65,20 @@ static int judge(struct run *run, const struct variable *v, size_t i,
 {
     size_t at = v->offset + i;
     double got = (double)run->gradient[at];
-    double wide = 0.0;
-    double narrow = 0.0;
     double want = 0.0;
     double off;
-    int rc;
 
     if (v->trainable) {
-        if ((rc = difference(run, at, STEP, &wide, err)) != 0 ||
-            (rc = difference(run, at, STEP / 2, &narrow, err)) != 0) {
+        double slopes[3];
+        double wide;
+        int rc = differences(run, at, slopes, err);
+
+        if (rc != 0) {
             return rc;
         }
-        want = narrow + (narrow - wide) / 3.0;
-        if (fabs(wide - narrow) > KINK * (1.0 + fabs(want))) {
+        wide = slopes[1] + (slopes[1] - slopes[0]) / 3.0;
+        want = slopes[2] + (slopes[2] - slopes[1]) / 3.0;
+        if (fabs(wide - want) > KINK * tolerance * (1.0 + fabs(want))) {
             out->skipped++;
             return 0;
         }

@@ -18,8 +18,8 @@ struct check_result {
 };
 
 /* Compares every element of net_gradient() for one batch. A trained element
- * is compared with a central difference extrapolated from two steps, unless
- * the two disagree, which is a kink (relu) within the step; any other element
+ * is compared with an extrapolated central difference, unless that depends on
+ * the step taken, which is a kink (relu) within it; any other element
  * must be 0. ERR_STATE names the variable and element that is off by more than
  * the tolerance. draws as in net_gradient(); the same for all passes. */
 int check_gradient(const struct model *model, const float *params,

@@ -97,8 +97,8 @@ const float *op_param(const struct op *op, size_t i);
 float *op_gradient(const struct op *op, size_t i);
 
 /* dx of a closing activation: f'(x) dy and the part that comes from the loss
- * directly (dlogits). dx may be dy[0]; x may be NULL if the activation does
- * not need it. rows x width: of x. */
+ * directly (dlogits). dx may be dy[0] unless the activation is glu; x may be
+ * NULL if the activation does not need it. rows x width: of x. */
 void op_activation_backward(const struct op *op, enum activation a,
                             const float *x, float *dx, size_t rows,
                             size_t width);

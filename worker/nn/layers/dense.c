@@ -62,8 +62,10 @@ static int create(struct op *op, struct err *err)
 
 static bool keeps_z(const struct op *op, bool training)
 {
-    return op->wants_logits ||
-           (training && activation_needs_input(function(op)));
+    enum activation a = function(op);
+
+    return op->wants_logits || a == ACTIVATION_GLU ||
+           (training && activation_needs_input(a));
 }
 
 static void plan(struct op *op, bool training)
@@ -115,9 +117,13 @@ static void backward(struct op *op)
     float *to = op_gradient(op, KERNEL);
 
     if (op->dy[0] != NULL) {
-        op_activation_backward(op, options->activation, z, op->dy[0], s.rows,
+        /* dy is done with, and as wide as dz but for glu */
+        float *into =
+            options->activation == ACTIVATION_GLU ? op->scratch : op->dy[0];
+
+        op_activation_backward(op, options->activation, z, into, s.rows,
                                s.units);
-        dz = op->dy[0];
+        dz = into;
     }
     if (to != NULL) {
         gemm(true, false, s.in, s.units, s.rows, op->x[0], s.in, dz, s.units,
