@@ -275,7 +275,8 @@ json_t *loss_config(const struct loss *loss)
         bad |= json_object_set_new(config, "label_smoothing",
                                    json_real(loss->label_smoothing));
     }
-    if (!bad && (have & OPT_AXIS) != 0) {
+    /* Keras takes an axis for the sparse one too, but does not save it */
+    if (!bad && (have & OPT_AXIS) != 0 && !loss_is_sparse(loss)) {
         bad |= json_object_set_new(config, "axis", json_integer(loss->axis));
     }
     if (!bad && (have & OPT_IGNORE) != 0) {
