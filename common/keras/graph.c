@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * graph: reading containers and adding their layers; see graph.h.
+ *
+ * The group of a layer in model.weights.h5 is named after its class, counted
+ * within its container, and not after the layer (keras.saving: the container
+ * "layers" of each model).
+ */
+#include "common/keras/graph.h"
+
+#include "common/jget.h"
+#include "common/keras/graph_internal.h"
+#include "common/mem.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NAME_MAX_LEN 256
+
+/* What is the same for all containers of a model. */
+struct reader {
+    struct model *model;
+    bool trainable; /* the outermost model is not frozen */
+};
+
+/* Where a container is in the model. */
+struct place {
+    const char *prefix; /* of layer names: "outer/" */
+    const char *path;   /* of its group in the weights: "layers/functional/" */
+    int depth;
+};
+
+static int read_container(struct reader *r, const json_t *object,
+                          const struct place *place,
+                          struct graph_container **out, struct err *err);
+
+/* ---- classes and names --------------------------------------------------- */
+
+static bool is_sequential(const char *class_name)
+{
+    return strcmp(class_name, "Sequential") == 0;
+}
+
+/* "Model" is what old versions call a functional model. */
+static bool is_functional(const char *class_name)
+{
+    return strcmp(class_name, "Functional") == 0 ||
+           strcmp(class_name, "Model") == 0;
+}
+
+/* Whether the object is one of Keras' own classes. */
+static int check_origin(const json_t *object, const char *class_name,
+                        struct err *err)
+{
+    const char *module;
+    const char *registered;
+    int rc;
+
+    if ((rc = jget_string_or(object, "module", "keras", &module, err)) != 0 ||
+        (rc = jget_string_or(object, "registered_name", class_name, &registered,
+                             err)) != 0) {
+        return rc;
+    }
+    if (strcmp(class_name, "Lambda") == 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a Lambda layer holds Python code, which is never run "
+                       "here: replace it by Keras layers");
+    }
+    if (strcmp(registered, class_name) != 0 ||
+        (strcmp(module, "keras") != 0 && strncmp(module, "keras.", 6) != 0)) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the custom class %.100s is not a Keras layer: it "
+                       "cannot be read without its Python code",
+                       strcmp(registered, class_name) != 0 ? registered
+                                                           : class_name);
+    }
+    if (strncmp(module, "keras.ops", 9) == 0 ||
+        strncmp(module, "keras.src.ops", 13) == 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the operation %.100s (%.100s) is not a layer: use a "
+                       "layer instead",
+                       class_name, module);
+    }
+    return 0;
+}
+
+/* "MaxPooling2D" -> "max_pooling2d", as Keras names the groups of its
+ * weights: a break before each capital that follows or precedes a small
+ * letter. */
+static char *snake_case(const char *class_name)
+{
+    size_t len = strlen(class_name);
+    char *out = mem_alloc(2 * len + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; out != NULL && i < len; i++) {
+        unsigned char c = (unsigned char)class_name[i];
+
+        if (i > 0 && isupper(c) &&
+            (islower((unsigned char)class_name[i + 1]) ||
+             islower((unsigned char)class_name[i - 1]))) {
+            out[n++] = '_';
+        }
+        out[n++] = (char)tolower(c);
+    }
+    if (out != NULL) {
+        out[n] = '\0';
+    }
+    return out;
+}
+
+/* The group of the next layer of a class: "layers/dense_1". */
+static int next_path(json_t *counts, const char *prefix, const char *class_name,
+                     char **out, struct err *err)
+{
+    char *base = snake_case(class_name);
+    json_int_t seen;
+
+    if (base == NULL) {
+        return err_nomem(err);
+    }
+    seen = json_integer_value(json_object_get(counts, base));
+    *out = seen == 0
+               ? mem_printf("%slayers/%s", prefix, base)
+               : mem_printf("%slayers/%s_%lld", prefix, base, (long long)seen);
+    if (*out != NULL &&
+        json_object_set_new(counts, base, json_integer(seen + 1)) != 0) {
+        mem_free(*out);
+        *out = NULL;
+    }
+    mem_free(base);
+    return *out != NULL ? 0 : err_nomem(err);
+}
+
+/* ---- entries ------------------------------------------------------------- */
+
+static int read_entry(const json_t *object, struct graph_entry *e,
+                      struct err *err)
+{
+    const json_t *config;
+    const char *inner_name;
+    int rc;
+
+    e->object = object;
+    e->first_call = SIZE_MAX;
+    if (!json_is_object(object)) {
+        return err_set(err, ERR_INVALID, "is %s instead of an object",
+                       jget_type_name(object));
+    }
+    if (jget_member(object, "class_name") == NULL) {
+        return err_set(err, ERR_INVALID, "has no class_name");
+    }
+    if ((rc = jget_string(object, "class_name", &e->class_name, err)) != 0 ||
+        (rc = jget_object(object, "config", &config, err)) != 0 ||
+        (rc = jget_string_or(config, "name", NULL, &inner_name, err)) != 0 ||
+        (rc = jget_string_or(object, "name", inner_name, &e->name, err)) != 0) {
+        return rc;
+    }
+    if (e->name == NULL || e->name[0] == '\0' ||
+        strlen(e->name) > NAME_MAX_LEN) {
+        return err_set(err, ERR_INVALID,
+                       "(%.100s) has no name, or one of more than %d bytes",
+                       e->class_name, NAME_MAX_LEN);
+    }
+    rc = check_origin(object, e->class_name, err);
+    if (rc != 0) {
+        err_wrap(err, "\"%.100s\"", e->name);
+        return rc;
+    }
+    e->is_input = strcmp(e->class_name, "InputLayer") == 0;
+    return 0;
+}
+
+static int index_entries(struct graph_container *c, struct err *err)
+{
+    c->index = json_object();
+    if (c->index == NULL) {
+        return err_nomem(err);
+    }
+    for (size_t i = 0; i < c->entry_count; i++) {
+        const char *name = c->entries[i].name;
+
+        if (json_object_get(c->index, name) != NULL) {
+            return err_set(err, ERR_INVALID,
+                           "two layers have the name \"%.100s\"", name);
+        }
+        if (json_object_set_new(c->index, name, json_integer((json_int_t)i)) !=
+            0) {
+            return err_set(err, ERR_INVALID, "layer %zu: its name is not UTF-8",
+                           i);
+        }
+    }
+    return 0;
+}
+
+size_t graph_find(const struct graph_container *c, const char *name)
+{
+    const json_t *at = json_object_get(c->index, name);
+
+    return at != NULL ? (size_t)json_integer_value(at) : c->entry_count;
+}
+
+/* ---- the input of a Sequential ------------------------------------------- */
+
+/* The shape that a Sequential without an InputLayer was built for: its own
+ * record of it, or that of its first layer. */
+static const json_t *built_shape(const struct graph_container *c,
+                                 const json_t *first)
+{
+    static const char *const keys[] = {"batch_shape", "batch_input_shape",
+                                       NULL};
+    const json_t *config = json_object_get(first, "config");
+    const json_t *shape = jget_member(c->config, "build_input_shape");
+
+    if (shape == NULL) {
+        shape = jget_member(json_object_get(c->object, "build_config"),
+                            "input_shape");
+    }
+    for (size_t i = 0; shape == NULL && keys[i] != NULL; i++) {
+        shape = jget_member(config, keys[i]);
+    }
+    if (shape == NULL) {
+        shape =
+            jget_member(json_object_get(first, "build_config"), "input_shape");
+    }
+    if (shape == NULL) { /* a model as the first layer knows its own */
+        const json_t *inner =
+            json_array_get(json_object_get(config, "layers"), 0);
+
+        shape = jget_member(config, "build_input_shape");
+        for (size_t i = 0; shape == NULL && keys[i] != NULL; i++) {
+            shape = jget_member(json_object_get(inner, "config"), keys[i]);
+        }
+    }
+    return shape;
+}
+
+/* An InputLayer object for a Sequential whose list has none. */
+static int make_input(const struct graph_container *c, const json_t *first,
+                      bool outermost, struct graph_entry *e, struct err *err)
+{
+    const json_t *shape = built_shape(c, first);
+    const char *name = "input_layer";
+
+    if (shape == NULL && outermost) {
+        return err_set(err, ERR_INVALID,
+                       "the model has no input shape: build it (or add an "
+                       "Input) before it is saved");
+    }
+    for (size_t i = 0;
+         i < json_array_size(json_object_get(c->config, "layers")); i++) {
+        const json_t *layer =
+            json_array_get(json_object_get(c->config, "layers"), i);
+        const char *other = json_string_value(
+            json_object_get(json_object_get(layer, "config"), "name"));
+
+        if (other != NULL && strcmp(other, name) == 0) {
+            name = "input_layer_of_model";
+        }
+    }
+    e->own =
+        json_pack("{s:s, s:s, s:{s:O?, s:s, s:b, s:b, s:s}, s:n}", "module",
+                  "keras.layers", "class_name", "InputLayer", "config",
+                  "batch_shape", shape, "dtype", "float32", "sparse", 0,
+                  "ragged", 0, "name", name, "registered_name");
+    if (e->own == NULL) {
+        return err_nomem(err);
+    }
+    return read_entry(e->own, e, err);
+}
+
+/* ---- layers -------------------------------------------------------------- */
+
+/* Old configurations call the shape of an InputLayer batch_input_shape. */
+static json_t *input_config(const json_t *config)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)config);
+    json_t *shape = json_object_get(copy, "batch_input_shape");
+
+    if (shape != NULL && (json_object_set(copy, "batch_shape", shape) != 0 ||
+                          json_object_del(copy, "batch_input_shape") != 0)) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static int add_layer(struct reader *r, struct graph_entry *e,
+                     const struct place *place, const char *path,
+                     struct err *err)
+{
+    const json_t *config = json_object_get(e->object, "config");
+    json_t *own = NULL;
+    char *name = mem_printf("%s%s", place->prefix, e->name);
+    bool trainable = true;
+    int rc = 0;
+
+    if (e->is_input) {
+        config = own = input_config(config);
+    }
+    if (name == NULL || config == NULL) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    rc = jget_bool_or(config, "trainable", true, &trainable, err);
+    if (rc != 0) {
+        err_wrap(err, "layer \"%.200s\"", name);
+        goto out;
+    }
+    rc = model_add_layer(r->model, name, e->class_name, NULL, config,
+                         trainable && r->trainable, path, &e->first_layer, err);
+    e->layer_count = 1;
+out:
+    json_decref(own);
+    mem_free(name);
+    return rc;
+}
+
+static int add_model(struct reader *r, struct graph_entry *e,
+                     const struct place *place, const char *path,
+                     struct err *err)
+{
+    struct place inner = {.depth = place->depth + 1};
+    char *prefix = mem_printf("%s%s/", place->prefix, e->name);
+    char *below = mem_printf("%s/", path);
+    int rc;
+
+    e->first_layer = r->model->layer_count;
+    inner.prefix = prefix;
+    inner.path = below;
+    if (prefix == NULL || below == NULL) {
+        rc = err_nomem(err);
+    } else {
+        rc = read_container(r, e->object, &inner, &e->inner, err);
+    }
+    e->layer_count = r->model->layer_count - e->first_layer;
+    mem_free(prefix);
+    mem_free(below);
+    return rc;
+}
+
+/* Adds what the entry is to the model: one layer, those of a nested model, or
+ * nothing for the input of one. */
+static int add_entry(struct reader *r, struct graph_container *c,
+                     struct graph_entry *e, const struct place *place,
+                     json_t *counts, struct err *err)
+{
+    const char *class_name = e->class_name;
+    char *path = NULL;
+    int rc = 0;
+
+    if (is_functional(class_name)) {
+        class_name = "Functional"; /* what "Model" is called once loaded */
+    }
+    /* the input of a Sequential is not one of its layers */
+    if (!(c->sequential && e->is_input)) {
+        rc = next_path(counts, place->path, class_name, &path, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    if (is_sequential(class_name) || is_functional(class_name)) {
+        rc = add_model(r, e, place, path, err);
+        if (rc != 0) {
+            err_wrap(err, "model \"%.100s\"", e->name);
+        }
+    } else if (!e->is_input || place->depth == 0) {
+        rc = add_layer(r, e, place, path != NULL ? path : "", err);
+    }
+    mem_free(path);
+    return rc;
+}
+
+/* ---- containers ---------------------------------------------------------- */
+
+static int read_entries(struct graph_container *c, const json_t *layers,
+                        bool outermost, struct err *err)
+{
+    size_t n = json_array_size(layers);
+    size_t at = 0;
+    int rc = 0;
+
+    if (n == 0) {
+        return err_set(err, ERR_INVALID, "the model has no layers");
+    }
+    if (n > MODEL_MAX_LAYERS) {
+        return err_set(err, ERR_LIMIT, "%zu layers; at most %d are read", n,
+                       MODEL_MAX_LAYERS);
+    }
+    c->entries = mem_zarray(n + 1, sizeof(*c->entries));
+    if (c->entries == NULL) {
+        return err_nomem(err);
+    }
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const json_t *object = json_array_get(layers, i);
+
+        rc = read_entry(object, &c->entries[at], err);
+        if (rc != 0) {
+            err_wrap(err, "layer %zu", i);
+            break;
+        }
+        if (c->sequential && c->entries[at].is_input != (i == 0)) {
+            if (i != 0) {
+                return err_set(err, ERR_INVALID,
+                               "layer %zu: an InputLayer in the middle of a "
+                               "Sequential",
+                               i);
+            }
+            c->entries[1] = c->entries[0];
+            c->entries[0] = (struct graph_entry){0};
+            c->entry_count = ++at;
+            rc = make_input(c, object, outermost, &c->entries[0], err);
+        }
+        c->entry_count = ++at;
+    }
+    return rc;
+}
+
+static int start_container(const json_t *object, struct graph_container *c,
+                           const json_t **layers, struct err *err)
+{
+    const char *class_name;
+    int rc;
+
+    c->object = object;
+    if ((rc = jget_string(object, "class_name", &class_name, err)) != 0 ||
+        (rc = jget_object(object, "config", &c->config, err)) != 0) {
+        return rc;
+    }
+    if (!is_sequential(class_name) && !is_functional(class_name)) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the model is of the class %.100s: only Sequential and "
+                       "functional models can be read",
+                       class_name);
+    }
+    c->sequential = is_sequential(class_name);
+    if ((rc = check_origin(object, class_name, err)) != 0 ||
+        (rc = jget_array(c->config, "layers", layers, err)) != 0 ||
+        (rc = jget_bool_or(c->config, "trainable", true, &c->trainable, err)) !=
+            0) {
+        return rc;
+    }
+    return 0;
+}
+
+static int read_container(struct reader *r, const json_t *object,
+                          const struct place *place,
+                          struct graph_container **out, struct err *err)
+{
+    struct graph_container *c;
+    const json_t *layers;
+    json_t *counts = NULL;
+    int rc;
+
+    if (place->depth > GRAPH_MAX_DEPTH) {
+        return err_set(err, ERR_LIMIT, "models are nested deeper than %d",
+                       GRAPH_MAX_DEPTH);
+    }
+    c = mem_zalloc(sizeof(*c));
+    counts = json_object();
+    if (c == NULL || counts == NULL) {
+        rc = err_nomem(err);
+        goto out;
+    }
+    if ((rc = start_container(object, c, &layers, err)) != 0) {
+        goto out;
+    }
+    if (place->depth == 0) {
+        /* Keras restores this flag of a functional model; a Sequential has
+         * the same in each of its layers */
+        r->trainable = c->sequential || c->trainable;
+    }
+    if ((rc = read_entries(c, layers, place->depth == 0, err)) != 0 ||
+        (rc = index_entries(c, err)) != 0) {
+        goto out;
+    }
+    for (size_t i = 0; i < c->entry_count && rc == 0; i++) {
+        rc = add_entry(r, c, &c->entries[i], place, counts, err);
+    }
+    if (rc == 0) {
+        rc = c->sequential ? graph_chain_nodes(c, err)
+                           : graph_read_nodes(c, err);
+    }
+    if (rc == 0) {
+        rc = graph_check_used(c, err);
+    }
+    if (rc == 0) {
+        *out = c;
+        c = NULL;
+    }
+out:
+    json_decref(counts);
+    graph_destroy(&c);
+    return rc;
+}
+
+static void entry_deinit(struct graph_entry *e)
+{
+    for (size_t i = 0; i < e->node_count; i++) {
+        mem_free(e->nodes[i].refs);
+        json_decref(e->nodes[i].arguments);
+    }
+    mem_free(e->nodes);
+    json_decref(e->own);
+    graph_destroy(&e->inner);
+}
+
+void graph_destroy(struct graph_container **graph)
+{
+    struct graph_container *c = *graph;
+
+    if (c == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < c->entry_count; i++) {
+        entry_deinit(&c->entries[i]);
+    }
+    mem_free(c->entries);
+    mem_free(c->inputs);
+    mem_free(c->outputs);
+    json_decref(c->index);
+    mem_free(c);
+    *graph = NULL;
+}
+
+int graph_build(const json_t *object, struct model **model,
+                struct graph_container **graph, struct err *err)
+{
+    const struct place top = {.prefix = "", .path = "", .depth = 0};
+    struct reader r = {0};
+    struct graph_container *c = NULL;
+    const char *name = "model";
+    int rc = 0;
+
+    if (!json_is_object(object)) {
+        return err_set(err, ERR_INVALID,
+                       "the configuration is %s instead of an object",
+                       jget_type_name(object));
+    }
+    rc = jget_string_or(json_object_get(object, "config"), "name", "model",
+                        &name, err);
+    if (rc == 0) {
+        rc = model_create(name, &r.model, err);
+    }
+    if (rc == 0) {
+        rc = read_container(&r, object, &top, &c, err);
+    }
+    if (rc == 0) {
+        rc = graph_call(c, r.model, err);
+    }
+    if (rc == 0) {
+        rc = model_finish(r.model, err);
+    }
+    if (rc == 0) {
+        *model = r.model;
+        *graph = c;
+        return 0;
+    }
+    graph_destroy(&c);
+    model_destroy(&r.model);
+    return rc;
+}
