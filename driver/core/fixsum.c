@@ -97,6 +97,11 @@ CLONES static uint32_t largest(const uint8_t *values, size_t n)
     return max;
 }
 
+bool fixsum_is_finite(const uint8_t *values, size_t n)
+{
+    return largest(values, n) < 0x7f800000;
+}
+
 CLONES static void add_piece(uint64_t *restrict low, uint64_t *restrict middle,
                              uint64_t *restrict high,
                              const uint8_t *restrict values, size_t n,

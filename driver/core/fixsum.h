@@ -18,6 +18,7 @@
 
 #include "common/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ void fixsum_clear(struct fixsum *sum);
  * too large: *element (may be NULL) is its index, and nothing is added. */
 int fixsum_add(struct fixsum *sum, const uint8_t *values, uint64_t weight,
                size_t *element, struct err *err) ERR_CHECKED;
+
+/* Whether all of n floats, of any alignment, are finite. */
+bool fixsum_is_finite(const uint8_t *values, size_t n);
 
 /* The weights so far. */
 uint64_t fixsum_total(const struct fixsum *sum);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * training_async: asynchronous and hogwild training. An update is applied at
+ * once: weights -= delta, version + 1. All calls come from one thread, so a
+ * reader sees whole versions in both modes and no update is lost.
+ *
+ * Moving statistics are averaged, never summed: each partition's change counts
+ * for its share of the partitions that work, and no variance falls below 0.
+ * The step count of the optimizer is that of the partition with the most
+ * steps. Its slots stay with the workers.
+ *
+ * Partitions are not kept together: one may be epochs ahead of another. The
+ * sums of an epoch are kept from the first partition that completes it to the
+ * last.
+ */
+#include "common/mem.h"
+#include "driver/core/training_parts.h"
+
+#include <math.h>
+#include <string.h>
+
+static float delta_at(const struct training_update *u, size_t i)
+{
+    float delta;
+
+    memcpy(&delta, u->values + i * sizeof(delta), sizeof(delta));
+    return delta;
+}
+
+/* The share of one partition in a moving statistic. */
+static float statistic_share(const struct training *t)
+{
+    uint32_t working = 0;
+
+    for (uint32_t i = 0; i < t->options.partitions; i++) {
+        working += t->partitions[i].samples != 0;
+    }
+    return 1.0F / (float)working;
+}
+
+static int check_values(const struct training *t,
+                        const struct training_update *u, struct err *err)
+{
+    char text[TRAINING_ELEMENT_SIZE];
+
+    for (size_t i = 0; i < t->model->parameters; i++) {
+        float after = t->state.values[i] - delta_at(u, i);
+
+        if (!isfinite(after)) {
+            return err_set(err, ERR_INVALID,
+                           "%s would become %s: the training diverges; try a "
+                           "smaller learning rate",
+                           training_element(t, i, text),
+                           isnan(after) ? "not a number" : "infinite");
+        }
+    }
+    return 0;
+}
+
+static void apply_values(struct training *t, const struct training_update *u)
+{
+    float share = statistic_share(t);
+
+    for (size_t k = 0; k < t->model->variable_count; k++) {
+        const struct variable *v = &t->model->variables[k];
+        bool statistic = v->role == VARIABLE_STATISTIC;
+        bool variance = statistic && strstr(v->name, "variance") != NULL;
+        float factor = statistic ? share : 1.0F;
+
+        for (size_t i = v->offset; i < v->offset + v->size; i++) {
+            float after = t->state.values[i] - factor * delta_at(u, i);
+
+            t->state.values[i] = variance && after < 0 ? 0 : after;
+        }
+    }
+}
+
+static void count_iterations(struct training *t, struct partition *p,
+                             const struct training_update *u)
+{
+    struct optimizer_state *o = &t->state.optimizer;
+
+    p->iterations += u->iterations;
+    if (t->start_iterations + p->iterations > o->iterations) {
+        o->iterations = t->start_iterations + p->iterations;
+        for (size_t i = 0; i < u->scalar_count; i++) {
+            o->scalars[i] = u->scalars[i];
+        }
+    }
+}
+
+int training_running_reserve(struct training *t, uint64_t epoch,
+                             struct err *err)
+{
+    size_t want = (size_t)(epoch - t->epoch) + 1;
+    struct running_epoch *bigger;
+
+    if (want <= t->running_count) {
+        return 0;
+    }
+    bigger = mem_resize_array(t->running, want, sizeof(*bigger));
+    if (bigger == NULL) {
+        return err_nomem(err);
+    }
+    t->running = bigger;
+    while (t->running_count < want) {
+        struct running_epoch *r = &t->running[t->running_count];
+        int rc;
+
+        *r = (struct running_epoch){0};
+        rc = totals_create(t->model, &r->sums, err);
+        if (rc != 0) {
+            return rc;
+        }
+        t->running_count++;
+    }
+    return 0;
+}
+
+int training_apply(struct training *t, struct partition *p,
+                   const struct training_update *u, struct err *err)
+{
+    uint64_t epoch = u->step / p->steps;
+    int rc;
+
+    if ((rc = history_reserve(t, epoch, err)) != 0 ||
+        (rc = training_running_reserve(t, epoch, err)) != 0 ||
+        (rc = check_values(t, u, err)) != 0) {
+        return rc;
+    }
+    apply_values(t, u);
+    count_iterations(t, p, u);
+    totals_merge(p->epoch, u->metrics);
+    p->next_step++;
+    t->version++;
+    if (p->next_step % p->steps == 0) {
+        struct running_epoch *r = &t->running[epoch - t->epoch];
+
+        totals_merge(r->sums, p->epoch);
+        totals_clear(p->epoch);
+        r->complete++;
+        training_async_advance(t);
+    }
+    return 0;
+}
+
+void training_async_advance(struct training *t)
+{
+    uint32_t working = 0;
+
+    if (!training_all_joined(t)) {
+        return;
+    }
+    for (uint32_t i = 0; i < t->options.partitions; i++) {
+        working += t->partitions[i].steps != 0;
+    }
+    while (t->running_count != 0 && t->running[0].complete == working) {
+        struct totals *sums = t->running[0].sums;
+
+        t->running_count--;
+        memmove(t->running, t->running + 1,
+                t->running_count * sizeof(*t->running));
+        history_close_epoch(t, sums);
+        totals_destroy(&sums);
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * training_parts: the inside of struct training, for the files training*.c
+ * and nobody else.
+ *
+ *   training.c           create, join, updates and gates: what all modes share
+ *   training_sync.c      rounds: sum, apply, next
+ *   training_async.c     updates applied one by one
+ *   training_history.c   sums of epochs, validation, history
+ *   training_snapshot.c  save and restore
+ *
+ * Steps and rounds. In synchronous mode `epoch` epochs and then `round` rounds
+ * are complete, and a round is in the making: `contributed` partitions are in
+ * its sum. A partition with `steps` steps in an epoch takes part in rounds
+ * 0 .. steps - 1; round r of epoch e is its step e * steps + r. next_step
+ * counts the round in the making, so a second update of it is a duplicate;
+ * a snapshot holds next_step as it was when the last round was completed.
+ *
+ * In asynchronous mode `epoch` is the number of epochs that all partitions
+ * have completed, and `running` has the sums of the later ones.
+ */
+#ifndef DRIVER_CORE_TRAINING_PARTS_H
+#define DRIVER_CORE_TRAINING_PARTS_H
+
+#include "driver/core/fixsum.h"
+#include "driver/core/training.h"
+
+#define TRAINING_ELEMENT_SIZE 256
+
+struct partition {
+    bool joined;      /* its row counts are known */
+    uint32_t attempt; /* the newest one heard of */
+    uint32_t stage;
+    uint64_t samples;
+    uint64_t validation_samples; /* 0 without validation */
+    uint64_t steps;              /* of an epoch; 0 without rows */
+    uint64_t next_step;          /* first that is not counted */
+    uint64_t next_validation;    /* first epoch without its result */
+    uint64_t iterations;         /* optimizer steps counted (asynchronous) */
+    /* sums, made when it joins: */
+    struct totals *epoch;      /* of its current epoch, complete rounds */
+    struct totals *round;      /* of the round in the making */
+    struct totals *validation; /* of epoch epochs_done */
+};
+
+/* Sums of an epoch that some partitions have completed (asynchronous). */
+struct running_epoch {
+    struct totals *sums;
+    uint32_t complete; /* partitions that are in it */
+};
+
+/* results_count() doubles for each epoch. */
+struct history {
+    double *train;
+    double *validation;
+    size_t capacity; /* epochs there is room for */
+};
+
+struct training {
+    const struct model *model; /* borrowed */
+    struct training_options options;
+    struct model_state state;
+    uint64_t version;
+    uint64_t epoch;
+    uint64_t round;
+    uint64_t rounds; /* of an epoch; 0 while not all have joined */
+    uint64_t epochs_done;
+    struct err broken; /* code ERR_OK, or why it cannot go on */
+
+    struct partition *partitions;
+    uint32_t joined;
+    uint64_t samples;
+    uint32_t validating; /* partitions with validation rows */
+    uint32_t validated;  /* of them, in for epoch epochs_done */
+
+    /* the round in the making (synchronous) */
+    struct fixsum *sum;
+    float *mean; /* gradient, with frequency batch */
+    uint32_t contributed;
+    uint32_t lead;            /* partition with the most iterations so far */
+    uint64_t lead_iterations; /* its number of them */
+    double lead_scalars[OPTIMIZER_MAX_SCALARS];
+
+    /* asynchronous: epochs epoch .. epoch + running_count - 1 */
+    uint64_t start_iterations; /* of the optimizer, when training began */
+    struct running_epoch *running;
+    size_t running_count;
+
+    struct totals *merged; /* scratch, and the names of all entries */
+    struct history history;
+};
+
+/* training.c */
+bool training_all_joined(const struct training *t);
+/* Gives the partition its row counts and sums; ERR_NOMEM. */
+int training_admit(struct training *t, struct partition *p, uint64_t samples,
+                   uint64_t validation_samples, struct err *err) ERR_CHECKED;
+/* Takes it back. */
+void training_dismiss(struct training *t, struct partition *p);
+/* Rows of this step of the partition. */
+uint64_t training_step_rows(const struct training *t, const struct partition *p,
+                            uint64_t step);
+/* "dense/kernel, element 12" of the state vector; returns text. */
+const char *training_element(const struct training *t, size_t index,
+                             char text[TRAINING_ELEMENT_SIZE]);
+/* Ends the training: from now on every call fails for this reason, which is
+ * also put into err. Returns the code. */
+int training_break(struct training *t, const struct err *why, struct err *err);
+
+/* training_sync.c: counts a checked update; completes what is complete. */
+int training_contribute(struct training *t, struct partition *p,
+                        const struct training_update *u,
+                        struct err *err) ERR_CHECKED;
+int training_advance(struct training *t, struct err *err) ERR_CHECKED;
+/* The first step of the partition after the last complete round. */
+uint64_t training_round_step(const struct training *t,
+                             const struct partition *p);
+
+/* training_async.c */
+int training_apply(struct training *t, struct partition *p,
+                   const struct training_update *u,
+                   struct err *err) ERR_CHECKED;
+/* Moves on past the epochs that all partitions have completed. */
+void training_async_advance(struct training *t);
+/* Makes room for the sums of `epoch`. */
+int training_running_reserve(struct training *t, uint64_t epoch,
+                             struct err *err) ERR_CHECKED;
+
+/* training_history.c */
+/* Room for the numbers of this epoch. */
+int history_reserve(struct training *t, uint64_t epoch,
+                    struct err *err) ERR_CHECKED;
+void history_deinit(struct history *history);
+/* Writes the sums of the epoch just completed; moves `epoch` on. */
+void history_close_epoch(struct training *t, const struct totals *sums);
+/* Moves epochs_done on if nothing is missing any more. */
+void history_settle(struct training *t);
+
+#endif
