@@ -182,6 +182,20 @@ static bool round_digits(double value, int exponent, int n, uint64_t *m,
     return true;
 }
 
+/* Whether m * 10^power is read as value. */
+static bool reads_back(uint64_t m, int power, float value)
+{
+    char text[40];
+    const char *end;
+    float back;
+
+    if (exact(m, power, &back)) {
+        return back == value;
+    }
+    (void)snprintf(text, sizeof(text), "%llue%d", (unsigned long long)m, power);
+    return number_parse(text, &end, &back) == NUMBER_OK && back == value;
+}
+
 /* The shortest m * 10^power, m without trailing zeros, that reads back. */
 static bool shortest(float value, uint64_t *m, int *power)
 {
@@ -192,13 +206,12 @@ static bool shortest(float value, uint64_t *m, int *power)
     for (int n = 8; n >= 6 && n <= 9;) {
         uint64_t tried;
         int its_power;
-        float back;
         bool good;
 
         if (!round_digits(d, exponent, n, &tried, &its_power)) {
             return false;
         }
-        good = exact(tried, its_power, &back) && back == value;
+        good = reads_back(tried, its_power, value);
         if (good) {
             *m = tried;
             *power = its_power;

@@ -11,6 +11,9 @@
 #include "worker/nn/op.h"
 #include "worker/nn/vector.h"
 
+/* Numbers drawn at a time. */
+#define DRAWS 1024
+
 static double rate_of(const struct op *op)
 {
     const struct dropout_options *options = op->layer->options;
@@ -35,19 +38,27 @@ static int forward(struct op *op, struct err *err)
     float *y = op->y[0];
     float *factor = op->saved;
     size_t n = op->rows * op_input_size(op, 0);
-    float rate = (float)rate_of(op);
-    float scale = rate < 1.0f ? 1.0f / (1.0f - rate) : 0.0f;
+    double rate = rate_of(op);
+    float scale = rate < 1.0 ? (float)(1.0 / (1.0 - rate)) : 0.0f;
+    /* u / 2^31 < rate; signed, which vector registers can compare */
+    int32_t limit = rate < 1.0 ? (int32_t)(rate * 0x1p31) : INT32_MAX;
+    uint32_t draws[DRAWS];
     struct rng rng;
 
     (void)err;
     rng_init(&rng, op->draws->seed, RNG_DROPOUT, op->draws->partition,
              op->draws->step, op->index);
-    for (size_t i = 0; i < n; i++) {
-        factor[i] = rng_uniform(&rng) >= rate ? scale : 0.0f;
-    }
-    VECTOR_LOOP
-    for (size_t i = 0; i < n; i++) {
-        y[i] = x[i] * factor[i];
+    for (size_t i = 0; i < n; i += DRAWS) {
+        size_t m = n - i < DRAWS ? n - i : DRAWS;
+
+        rng_fill(&rng, draws, m);
+        VECTOR_LOOP
+        for (size_t j = 0; j < m; j++) {
+            int32_t u = (int32_t)(draws[j] >> 1);
+
+            factor[i + j] = u < limit ? 0.0f : scale;
+            y[i + j] = x[i + j] * factor[i + j];
+        }
     }
     return 0;
 }
