@@ -71,6 +71,60 @@ uint32_t rng_u32(struct rng *rng)
     return rng->block[rng->used++];
 }
 
+/* Blocks side by side, so that the compiler can use vector registers. */
+#define LANES 8
+
+static void philox_lanes(const struct rng *rng, uint32_t *out)
+{
+    uint64_t first = rng->counter[0] | (uint64_t)rng->counter[1] << 32;
+    uint32_t c[4][LANES];
+    uint32_t k0 = rng->key[0];
+    uint32_t k1 = rng->key[1];
+
+    for (unsigned l = 0; l < LANES; l++) {
+        c[0][l] = (uint32_t)(first + l);
+        c[1][l] = (uint32_t)((first + l) >> 32);
+        c[2][l] = rng->counter[2];
+        c[3][l] = rng->counter[3];
+    }
+    for (int round = 0; round < PHILOX_ROUNDS; round++) {
+        for (unsigned l = 0; l < LANES; l++) {
+            uint64_t p0 = (uint64_t)PHILOX_M0 * c[0][l];
+            uint64_t p1 = (uint64_t)PHILOX_M1 * c[2][l];
+
+            c[0][l] = (uint32_t)(p1 >> 32) ^ c[1][l] ^ k0;
+            c[1][l] = (uint32_t)p1;
+            c[2][l] = (uint32_t)(p0 >> 32) ^ c[3][l] ^ k1;
+            c[3][l] = (uint32_t)p0;
+        }
+        k0 += PHILOX_W0;
+        k1 += PHILOX_W1;
+    }
+    for (unsigned l = 0; l < LANES; l++) {
+        for (unsigned i = 0; i < 4; i++) {
+            out[4 * l + i] = c[i][l];
+        }
+    }
+}
+
+void rng_fill(struct rng *rng, uint32_t *out, size_t n)
+{
+    for (; n > 0 && rng->used < 4; n--) {
+        *out++ = rng_u32(rng);
+    }
+    for (; n >= 4 * LANES; n -= 4 * LANES, out += 4 * LANES) {
+        uint64_t next =
+            (rng->counter[0] | (uint64_t)rng->counter[1] << 32) + LANES;
+
+        philox_lanes(rng, out);
+        rng->counter[0] = (uint32_t)next;
+        rng->counter[1] = (uint32_t)(next >> 32);
+    }
+    for (; n > 0; n--) {
+        *out++ = rng_u32(rng);
+    }
+}
+
 static uint64_t rng_u64(struct rng *rng)
 {
     uint64_t high = rng_u32(rng);

@@ -32,6 +32,8 @@ enum rng_use {
 void rng_init(struct rng *rng, uint64_t seed, enum rng_use use, uint64_t a,
               uint64_t b, uint64_t c);
 uint32_t rng_u32(struct rng *rng);
+/* The next n numbers of rng_u32(), several times as fast as one by one. */
+void rng_fill(struct rng *rng, uint32_t *out, size_t n);
 /* Uniform in [0, n), without bias; n > 0. */
 uint64_t rng_below(struct rng *rng, uint64_t n);
 /* Uniform in [0, 1), a multiple of 2^-24. */
