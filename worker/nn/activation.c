@@ -24,6 +24,8 @@
 /* Floats that stay in the first-level cache between bias and function. */
 #define BLOCK 2048
 
+#define IF vector_select
+
 typedef void (*forward_fn)(const float *x, float *y, size_t rows, size_t width);
 typedef void (*backward_fn)(const float *x, const float *y, const float *dy,
                             float *dx, size_t rows, size_t width);
@@ -74,10 +76,21 @@ static inline float softplus(float x)
     return (x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x)));
 }
 
+static inline float square(float x)
+{
+    return x * x;
+}
+
 static inline float clip(float x, float low, float high)
 {
-    x = x < low ? low : x;
-    return x > high ? high : x;
+    x = IF(x < low, low, x);
+    return IF(x > high, high, x);
+}
+
+/* 1 between the bounds, 0 at and beyond them */
+static inline float inside(float x, float low, float high)
+{
+    return IF(x > low, IF(x < high, 1.0f, 0.0f), 0.0f);
 }
 
 static inline float mish_slope(float x)
@@ -109,42 +122,38 @@ static inline float tanh_square(float x)
 
 /* clang-format off */
 BY_OUTPUT(linear, x, 1.0f)
-BY_OUTPUT(relu, x < 0.0f ? 0.0f : x, y > 0.0f ? 1.0f : 0.0f)
-BY_OUTPUT(relu6, clip(x, 0.0f, 6.0f), y > 0.0f && y < 6.0f ? 1.0f : 0.0f)
-BY_OUTPUT(leaky_relu, x > 0.0f ? x : LEAKY_SLOPE * x,
-          y > 0.0f ? 1.0f : LEAKY_SLOPE)
-BY_OUTPUT(elu, x < 0.0f ? expm1f(x) : x, y < 0.0f ? y + 1.0f : 1.0f)
+BY_OUTPUT(relu, IF(x < 0.0f, 0.0f, x), IF(y > 0.0f, 1.0f, 0.0f))
+BY_OUTPUT(relu6, clip(x, 0.0f, 6.0f), inside(y, 0.0f, 6.0f))
+BY_OUTPUT(leaky_relu, IF(x > 0.0f, x, LEAKY_SLOPE * x),
+          IF(y > 0.0f, 1.0f, LEAKY_SLOPE))
+BY_OUTPUT(elu, x < 0.0f ? expm1f(x) : x, IF(y < 0.0f, y + 1.0f, 1.0f))
 BY_OUTPUT(selu, SELU_SCALE * (x < 0.0f ? SELU_ALPHA * expm1f(x) : x),
-          y < 0.0f ? y + SELU_SCALE * SELU_ALPHA : SELU_SCALE)
+          IF(y < 0.0f, y + SELU_SCALE * SELU_ALPHA, SELU_SCALE))
 BY_OUTPUT(sigmoid, vector_sigmoid(x), y * (1.0f - y))
 BY_OUTPUT(hard_sigmoid, clip(x + 3.0f, 0.0f, 6.0f) / 6.0f,
-          y > 0.0f && y < 1.0f ? 1.0f / 6.0f : 0.0f)
+          inside(y, 0.0f, 1.0f) / 6.0f)
 BY_OUTPUT(tanh, vector_tanh(x), 1.0f - y * y)
-BY_OUTPUT(hard_shrink, fabsf(x) > SHRINK ? x : 0.0f, y != 0.0f ? 1.0f : 0.0f)
-BY_OUTPUT(soft_shrink,
-          x > SHRINK ? x - SHRINK : x < -SHRINK ? x + SHRINK : 0.0f,
-          y != 0.0f ? 1.0f : 0.0f)
+BY_OUTPUT(hard_shrink, IF(fabsf(x) > SHRINK, x, 0.0f),
+          IF(y != 0.0f, 1.0f, 0.0f))
+BY_OUTPUT(soft_shrink, x - clip(x, -SHRINK, SHRINK), IF(y != 0.0f, 1.0f, 0.0f))
 BY_OUTPUT(sparse_sigmoid, clip(0.5f * (x + 1.0f), 0.0f, 1.0f),
-          y > 0.0f && y < 1.0f ? 0.5f : 0.0f)
+          0.5f * inside(y, 0.0f, 1.0f))
 BY_OUTPUT(exponential, vector_exp(x), y)
 BY_INPUT(gelu, 0.5f * x * (1.0f + erff(x * SQRT_HALF)), gelu_slope(x))
 BY_INPUT(log_sigmoid, -softplus(-x), vector_sigmoid(-x))
 BY_INPUT(silu, x * vector_sigmoid(x), silu_slope(x))
 BY_INPUT(hard_silu, x * (clip(x + 3.0f, 0.0f, 6.0f) / 6.0f),
-         clip(x + 3.0f, 0.0f, 6.0f) / 6.0f +
-             (x > -3.0f && x < 3.0f ? x / 6.0f : 0.0f))
-BY_INPUT(hard_tanh, clip(x, -1.0f, 1.0f),
-         x >= -1.0f && x <= 1.0f ? 1.0f : 0.0f)
+         clip(x + 3.0f, 0.0f, 6.0f) / 6.0f + x / 6.0f * inside(x, -3.0f, 3.0f))
+BY_INPUT(hard_tanh, clip(x, -1.0f, 1.0f), IF(fabsf(x) <= 1.0f, 1.0f, 0.0f))
 BY_INPUT(tanh_shrink, x - vector_tanh(x), tanh_square(x))
 BY_INPUT(mish, x * vector_tanh(softplus(x)), mish_slope(x))
 BY_INPUT(squareplus, 0.5f * (x + sqrtf(x * x + 4.0f)),
          0.5f * (1.0f + x / sqrtf(x * x + 4.0f)))
 BY_INPUT(sparse_plus,
-         x <= -1.0f ? 0.0f : x < 1.0f ? 0.25f * (x + 1.0f) * (x + 1.0f) : x,
-         x <= -1.0f ? 0.0f : x < 1.0f ? 0.5f * (x + 1.0f) : 1.0f)
+         IF(x < 1.0f, 0.25f * square(clip(x, -1.0f, 1.0f) + 1.0f), x),
+         0.5f * (clip(x, -1.0f, 1.0f) + 1.0f))
 BY_INPUT(softplus, softplus(x), vector_sigmoid(x))
-BY_INPUT(softsign, x / (1.0f + fabsf(x)),
-         1.0f / ((1.0f + fabsf(x)) * (1.0f + fabsf(x))))
+BY_INPUT(softsign, x / (1.0f + fabsf(x)), 1.0f / square(1.0f + fabsf(x)))
 /* clang-format on */
 
 static void softmax_forward(const float *x, float *y, size_t rows, size_t width)
@@ -264,7 +273,7 @@ static void sparsemax_forward(const float *x, float *y, size_t rows,
         for (size_t j = 0; j < width; j++) {
             float v = x[j] - t;
 
-            y[j] = v < 0.0f ? 0.0f : v;
+            y[j] = IF(v < 0.0f, 0.0f, v);
         }
     }
 }
@@ -283,7 +292,7 @@ static void sparsemax_backward(const float *x, const float *y, const float *dy,
         }
         VECTOR_LOOP
         for (size_t j = 0; j < width; j++) {
-            dx[j] = y[j] > 0.0f ? dy[j] - sum / count : 0.0f;
+            dx[j] = IF(y[j] > 0.0f, dy[j] - sum / count, 0.0f);
         }
     }
 }

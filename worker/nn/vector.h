@@ -11,6 +11,7 @@
 #define WORKER_NN_VECTOR_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #if defined(__clang__)
@@ -26,11 +27,23 @@ union vector_bits {
     uint32_t u;
 };
 
+/* condition ? a : b. With the conditional operator compilers make branches of
+ * what could raise a floating-point exception, and then no vector code. */
+static inline float vector_select(bool condition, float a, float b)
+{
+    uint32_t mask = 0u - (uint32_t)condition;
+    union vector_bits x = {.f = a};
+    union vector_bits y = {.f = b};
+
+    x.u = (x.u & mask) | (y.u & ~mask);
+    return x.f;
+}
+
 /* e^x; infinity above 88.72, 0 below -103.97, NaN for NaN. */
 static inline float vector_exp(float x)
 {
     const float shift = 0x1.8p23f; /* puts the integer into the low bits */
-    float c = x < -104.0f ? -104.0f : x;
+    float c = vector_select(x < -104.0f, -104.0f, x);
     union vector_bits n;
     union vector_bits low;
     union vector_bits high;
@@ -39,7 +52,7 @@ static inline float vector_exp(float x)
     float y;
     uint32_t exponent;
 
-    c = c > 88.8f ? 88.8f : c;
+    c = vector_select(c > 88.8f, 88.8f, c);
     n.f = c * 1.44269504f + shift;
     whole = n.f - shift;
     r = c - whole * 0.693359375f;
@@ -75,8 +88,8 @@ static inline float vector_tanh(float x)
     near = near * z + 1.33314422036e-1f;
     near = near * z - 3.33332819422e-1f;
     near = near * z * x + x;
-    far = x < 0.0f ? -far : far;
-    return a < 0.625f ? near : far;
+    far = copysignf(far, x);
+    return vector_select(a < 0.625f, near, far);
 }
 
 #endif
