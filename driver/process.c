@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * process: fork, a few safe calls, exec; see process.h. Between fork and exec
+ * the child only makes system calls: the parent may have threads.
+ */
+#include "driver/process.h"
+
+#include "common/mem.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct process {
+    pid_t pid;
+    int pidfd;
+    bool ended;
+    struct event *event;
+    void (*on_exit)(void *context, struct process *process, int status);
+    void *context;
+};
+
+/* ---- the child ---- */
+
+static void report_and_exit(int report)
+{
+    int number = errno;
+
+    (void)!write(report, &number, sizeof(number));
+    _exit(127);
+}
+
+static void child(const struct process_spec *spec, pid_t parent, int report)
+{
+    sigset_t none;
+
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(127); /* it died before prctl() */
+    }
+    for (int sig = 1; sig < NSIG; sig++) {
+        (void)signal(sig, SIG_DFL);
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int i = 0; i < 3; i++) {
+        int fd = spec->fds[i] >= 0 ? spec->fds[i] : open("/dev/null", O_RDWR);
+
+        if (fd < 0 || dup2(fd, i) < 0) {
+            report_and_exit(report);
+        }
+    }
+    /* nothing else may be inherited: a copy of another child's pipe would
+     * keep that pipe from ending */
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    for (size_t i = 0; i < spec->keep_count; i++) {
+        if (fcntl(spec->keep[i], F_SETFD, 0) != 0) {
+            report_and_exit(report);
+        }
+    }
+    (void)execv(spec->path, (char *const *)(const void *)spec->argv);
+    report_and_exit(report);
+}
+
+/* ---- the parent ---- */
+
+static void on_pidfd(evutil_socket_t fd, short what, void *arg)
+{
+    struct process *p = arg;
+    int status = 0;
+
+    (void)fd;
+    (void)what;
+    if (waitpid(p->pid, &status, WNOHANG) != p->pid) {
+        return;
+    }
+    p->ended = true;
+    (void)event_del(p->event);
+    p->on_exit(p->context, p, status);
+}
+
+/* Waits until exec has worked; the errno of the child if it has not. */
+static int read_report(int fd)
+{
+    int number = 0;
+    ssize_t n;
+
+    do {
+        n = read(fd, &number, sizeof(number));
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof(number) ? number : 0;
+}
+
+static int fork_child(const struct process_spec *spec, struct process *p,
+                      struct err *err)
+{
+    int report[2];
+    pid_t parent = getpid();
+    int number;
+
+    if (pipe2(report, O_CLOEXEC) != 0) {
+        return err_errno(err, ERR_IO, errno, "cannot start %s", spec->path);
+    }
+    p->pid = fork();
+    if (p->pid == 0) {
+        child(spec, parent, report[1]);
+    }
+    number = p->pid < 0 ? errno : 0;
+    (void)close(report[1]);
+    if (number == 0) {
+        (void)setpgid(p->pid, p->pid); /* whoever is first */
+        number = read_report(report[0]);
+    }
+    (void)close(report[0]);
+    if (number == 0) {
+        return 0;
+    }
+    if (p->pid > 0) {
+        (void)waitpid(p->pid, NULL, 0);
+    }
+    p->ended = true;
+    return err_errno(err,
+                     number == ENOENT   ? ERR_NOT_FOUND
+                     : number == EACCES ? ERR_DENIED
+                                        : ERR_IO,
+                     number, "cannot start %s", spec->path);
+}
+
+int process_start(struct event_base *base, const struct process_spec *spec,
+                  struct process **out, struct err *err)
+{
+    struct process *p = mem_zalloc(sizeof(*p));
+    int rc;
+
+    if (p == NULL) {
+        return err_nomem(err);
+    }
+    p->pidfd = -1;
+    p->on_exit = spec->on_exit;
+    p->context = spec->context;
+    rc = fork_child(spec, p, err);
+    if (rc != 0) {
+        goto fail;
+    }
+    p->pidfd = pidfd_open(p->pid, 0);
+    if (p->pidfd < 0) {
+        rc = err_errno(err, ERR_IO, errno, "%s: cannot watch it", spec->path);
+        goto fail;
+    }
+    (void)fcntl(p->pidfd, F_SETFD, FD_CLOEXEC);
+    p->event = event_new(base, p->pidfd, EV_READ | EV_PERSIST, on_pidfd, p);
+    if (p->event == NULL || event_add(p->event, NULL) != 0) {
+        rc = err_nomem(err);
+        goto fail;
+    }
+    *out = p;
+    return 0;
+fail:
+    process_destroy(&p);
+    return rc;
+}
+
+pid_t process_pid(const struct process *p)
+{
+    return p->pid;
+}
+
+bool process_has_ended(const struct process *p)
+{
+    return p->ended;
+}
+
+void process_kill(struct process *p, int sig)
+{
+    if (!p->ended) {
+        (void)kill(-p->pid, sig);
+        (void)kill(p->pid, sig);
+    }
+}
+
+void process_destroy(struct process **process)
+{
+    struct process *p = *process;
+
+    if (p == NULL) {
+        return;
+    }
+    if (!p->ended && p->pid > 0) {
+        process_kill(p, SIGKILL);
+        while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    if (p->event != NULL) {
+        event_free(p->event);
+    }
+    if (p->pidfd >= 0) {
+        (void)close(p->pidfd);
+    }
+    mem_free(p);
+    *process = NULL;
+}
+
+const char *process_status_text(int status, char *buffer, size_t size)
+{
+    if (WIFSIGNALED(status)) {
+        (void)snprintf(buffer, size, "killed by signal %d (%s)",
+                       WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else {
+        (void)snprintf(buffer, size, "exit status %d", WEXITSTATUS(status));
+    }
+    return buffer;
+}
