@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+//
+// Bridge: the program that elephasd gives to spark-submit. It reads its order,
+// starts a Spark application, sees that the job can work at all (executors come,
+// they reach elephasd, the worker runs), has the workers piped over the data,
+// and reports. It ends when the job does, when elephasd says so, or when
+// elephasd is gone (end of file on standard input): no JVM outlives them.
+//
+//   Bridge -          the order is the first line of standard input
+//   Bridge FILE       the order is in this file (cluster mode)
+//
+// Exit status: 0 done, 1 failed, 130 stopped.
+package elephas.spark;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+public final class Bridge {
+    private static final int ORDER_MAX = 16 << 20;
+    private static final int MASTER_CONNECT_MS = 3000;
+    private static final long STOP_MS = 8000;
+    private static final long SETTLE_MS = 2000;
+    private static final String EXECUTOR_TIMEOUT = "spark.elephas.executorTimeout";
+
+    private final Order order;
+    private final Reporter reporter;
+    private final AtomicBoolean stopping = new AtomicBoolean();
+    private volatile JavaSparkContext spark;
+
+    private Bridge(Order order) {
+        this.order = order;
+        this.reporter = new Reporter(new Daemon(order.localServer, order.token, order.job),
+                order.generation, this::stop);
+    }
+
+    public static void main(String[] args) throws Exception {
+        int status = 1;
+        try {
+            if (args.length != 1) {
+                throw new Failure("usage: Bridge - | ORDER_FILE");
+            }
+            boolean piped = args[0].equals("-");
+            BufferedReader in = piped ? new BufferedReader(
+                    new InputStreamReader(System.in, StandardCharsets.UTF_8)) : null;
+            Bridge bridge = new Bridge(Order.parse(piped ? in.readLine() : read(args[0])));
+            if (piped) {
+                bridge.watchParent(in);
+            }
+            status = bridge.run();
+        } catch (Failure e) {
+            System.err.println("elephas: " + e.getMessage());
+        }
+        System.exit(status);
+    }
+
+    private static String read(String file) throws IOException {
+        Path path = new Path(file);
+        try (InputStream in = path.getFileSystem(new Configuration()).open(path)) {
+            return new String(in.readNBytes(ORDER_MAX), StandardCharsets.UTF_8);
+        }
+    }
+
+    /** elephasd holds the other end: when it is gone, so are we. */
+    private void watchParent(BufferedReader in) {
+        Thread thread = new Thread(() -> {
+            try {
+                while (in.read() >= 0) {
+                    continue;
+                }
+            } catch (IOException e) {
+                // the same as its end
+            }
+            stop("elephasd is gone");
+        }, "elephas parent");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    /** Ends the application soon, and the process in any case. */
+    private void stop(String why) {
+        if (!stopping.compareAndSet(false, true)) {
+            return;
+        }
+        System.err.println("elephas: stopping: " + why);
+        Thread last = new Thread(() -> {
+            Reporter.pause(STOP_MS);
+            Runtime.getRuntime().halt(130);
+        }, "elephas last resort");
+        last.setDaemon(true);
+        last.start();
+        Thread stopper = new Thread(() -> {
+            if (spark != null) {
+                spark.cancelAllJobs();
+                spark.stop();
+            }
+            Runtime.getRuntime().halt(130);
+        }, "elephas stop");
+        stopper.setDaemon(true);
+        stopper.start();
+    }
+
+    private int run() {
+        String error = null;
+        String stderr = null;
+        try {
+            start();
+            work();
+        } catch (Throwable e) {
+            WorkerFailure.Parts worker = firstWorkerFailure(e);
+            error = explain(e, worker);
+            stderr = worker == null ? null : worker.text;
+            if (!(e instanceof Failure)) {
+                e.printStackTrace();
+            }
+        }
+        if (stopping.get()) {
+            Reporter.pause(STOP_MS); // the stopper ends the process
+            return 130;
+        }
+        if (error != null) {
+            reporter.put("error", error).put("stderr", stderr == null ? "" : stderr);
+        }
+        reporter.finish(error == null ? "done" : "failed");
+        if (spark != null) {
+            spark.stop();
+        }
+        return error == null ? 0 : 1;
+    }
+
+    // ---- start -------------------------------------------------------------
+
+    private void start() throws Failure {
+        SparkConf conf = new SparkConf();
+        conf.setIfMissing("spark.app.name", "elephas");
+        conf.setAppName("elephas " + order.kind + " "
+                + (order.name == null ? order.job : order.name));
+        conf.setIfMissing("spark.serializer", "org.apache.spark.serializer.KryoSerializer");
+        String listeners = conf.get("spark.extraListeners", "");
+        conf.set("spark.extraListeners", (listeners.isEmpty() ? "" : listeners + ",")
+                + Watch.class.getName());
+        String master = conf.get("spark.master", "local[*]");
+        if (master.startsWith("local")) {
+            // nothing is tried twice on a local master unless it says how often
+            conf.setMaster(master.replaceFirst("^local\\[([^,\\]]+)\\]$", "local[$1,4]"));
+            conf.setIfMissing("spark.ui.enabled", "false");
+        }
+        checkMaster(master);
+        try {
+            spark = new JavaSparkContext(conf);
+        } catch (Exception e) {
+            throw new Failure("Spark does not start with master " + master + ": "
+                    + Failure.reason(e), e);
+        }
+        spark.setLogLevel("WARN");
+        reporter.put("application", spark.sc().applicationId()).put("spark", spark.version());
+        if (spark.sc().uiWebUrl().isDefined()) {
+            reporter.put("web", spark.sc().uiWebUrl().get());
+        }
+        reporter.log("Spark " + spark.version() + " application " + spark.sc().applicationId()
+                + " on " + master);
+        awaitExecutors(conf, master);
+        Preflight.run(spark, new Daemon(order.server, order.token, order.job), order.worker,
+                Watch.get().slots());
+    }
+
+    /** A standalone master that is not there costs Spark a minute to notice. */
+    private static void checkMaster(String master) throws Failure {
+        if (!master.startsWith("spark://")) {
+            return;
+        }
+        String reason = "";
+        for (String one : master.substring("spark://".length()).split(",")) {
+            Matcher m = Pattern.compile("(.+):(\\d+)").matcher(one);
+            if (!m.matches()) {
+                throw new Failure("master " + master + ": spark://HOST:PORT is wanted");
+            }
+            try (Socket socket = new Socket()) {
+                socket.connect(new InetSocketAddress(m.group(1),
+                        Integer.parseInt(m.group(2))), MASTER_CONNECT_MS);
+                return;
+            } catch (IOException | IllegalArgumentException e) {
+                reason = e instanceof java.net.UnknownHostException
+                        || String.valueOf(e.getMessage()).contains("nresolved")
+                        ? "the name cannot be resolved" : Failure.reason(e);
+            }
+        }
+        throw new Failure("Spark master " + master + " cannot be reached: " + reason);
+    }
+
+    /** Slots are needed to choose how to train, and to work at all. */
+    private void awaitExecutors(SparkConf conf, String master) throws Failure {
+        boolean shared = master.startsWith("yarn") || master.startsWith("k8s");
+        long limit = conf.getTimeAsSeconds(EXECUTOR_TIMEOUT, shared ? "300s" : "60s");
+        long began = System.nanoTime();
+        Watch watch = Watch.get();
+        int wanted = Math.max(1, order.workers);
+        while (watch.slots() < wanted
+                && !(watch.slots() > 0 && watch.settled() > SETTLE_MS)) {
+            if (watch.applicationEnded() || spark.sc().isStopped()) {
+                throw new Failure("Spark ended the application before an executor came"
+                        + because(watch));
+            }
+            if ((System.nanoTime() - began) / 1_000_000_000 >= limit) {
+                throw new Failure("no executor came within " + limit + " s: the cluster has no "
+                        + "free core, or no worker has " + conf.get("spark.executor.memory", "1g")
+                        + " of memory (spark.executor.memory)" + because(watch));
+            }
+            Reporter.pause(20);
+        }
+    }
+
+    private static String because(Watch watch) {
+        return watch.executorsLost() == 0 ? "" : "; " + watch.executorsLost()
+                + " executors ended, the last: " + watch.lastRemoval();
+    }
+
+    // ---- work --------------------------------------------------------------
+
+    private void work() throws Exception {
+        if (order.output != null) {
+            predictToDataset();
+            return;
+        }
+        Input<?> input = Input.isText(order) ? Input.text(spark, order)
+                : Input.packed(spark, order);
+        if (order.is("train")) {
+            new Train(spark, order, reporter).run(input);
+        } else if (order.is("evaluate")) {
+            Evaluate.run(spark, order, input, reporter);
+        } else {
+            new Predict(spark, order, reporter).toDaemon(input);
+        }
+    }
+
+    private void predictToDataset() throws Failure {
+        Order.Output output = order.output;
+        if (!output.overwrite && Files.exists(spark.hadoopConfiguration(), output.path)) {
+            throw new Failure(output.path + " exists: give --overwrite, or another --output");
+        }
+        if (order.data.source.contains(output.path)) {
+            throw new Failure(output.path + " is the data: give another --output");
+        }
+        Dataset<Row> table = Table.open(spark, order.data, order.data.source);
+        Columns columns = Input.columns(table, order);
+        new Predict(spark, order, reporter).toDataset(table, columns);
+    }
+
+    // ---- failures ----------------------------------------------------------
+
+    /** What failed first, whatever came out of it in the end. */
+    private static WorkerFailure.Parts firstWorkerFailure(Throwable thrown) {
+        Watch watch = Watch.get();
+        WorkerFailure.Parts first = watch == null ? null
+                : WorkerFailure.Parts.of(watch.firstFailure());
+        for (Throwable t = thrown; first == null && t != null; t = t.getCause()) {
+            first = WorkerFailure.Parts.of(t.getMessage());
+        }
+        return first;
+    }
+
+    private static String explain(Throwable thrown, WorkerFailure.Parts worker) {
+        if (thrown instanceof Failure) {
+            return thrown.getMessage();
+        }
+        if (worker != null) {
+            return worker.sentence();
+        }
+        String bad = null;
+        for (Throwable t = thrown; t != null; t = t.getCause()) {
+            bad = BadRow.reason(t.getMessage()) != null ? t.getMessage() : bad;
+        }
+        if (bad != null) {
+            return "partition " + BadRow.number(bad, "partition") + ", row "
+                    + BadRow.number(bad, "row") + " of it: " + BadRow.reason(bad);
+        }
+        Watch watch = Watch.get();
+        String first = watch == null ? null : watch.firstFailure();
+        return first != null ? Failure.firstLine(first) : Failure.reason(thrown);
+    }
+}

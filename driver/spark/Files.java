@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// Files: the files behind sources (paths, globs, directories on any file
+// system that Spark's Hadoop knows), in the order of their names as on the local
+// engine, and their first line.
+package elephas.spark;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.io.compress.CompressionCodec;
+import org.apache.hadoop.io.compress.CompressionCodecFactory;
+
+final class Files {
+    private final Configuration conf;
+    final List<FileStatus> all = new ArrayList<>();
+
+    private Files(Configuration conf) {
+        this.conf = conf;
+    }
+
+    static Files find(Configuration conf, List<String> sources) throws Failure {
+        Files files = new Files(conf);
+        for (String source : sources) {
+            try {
+                files.add(source);
+            } catch (IOException | IllegalArgumentException e) {
+                throw new Failure(source + ": " + Failure.reason(e), e);
+            }
+        }
+        if (files.bytes() == 0) {
+            throw new Failure(String.join(", ", sources) + ": there are no rows");
+        }
+        return files;
+    }
+
+    /** The source as Spark should read it: local paths are files, whatever the default is. */
+    static String qualify(String source) {
+        return source.startsWith("/") ? "file://" + source : source;
+    }
+
+    static boolean exists(Configuration conf, String path) throws Failure {
+        try {
+            Path p = new Path(qualify(path));
+            return p.getFileSystem(conf).exists(p);
+        } catch (IOException | IllegalArgumentException e) {
+            throw new Failure(path + ": " + Failure.reason(e), e);
+        }
+    }
+
+    private void add(String source) throws IOException, Failure {
+        Path path = new Path(qualify(source));
+        FileSystem fs = path.getFileSystem(conf);
+        FileStatus[] found = fs.globStatus(path);
+        if (found == null || found.length == 0) {
+            throw new Failure(source + ": no such file or directory");
+        }
+        Arrays.sort(found);
+        for (FileStatus status : found) {
+            if (status.isDirectory()) {
+                addDirectory(fs, status.getPath());
+            } else {
+                addFile(status);
+            }
+        }
+    }
+
+    private void addDirectory(FileSystem fs, Path path) throws IOException, Failure {
+        FileStatus[] inside = fs.listStatus(path, p -> !hidden(p.getName()));
+        Arrays.sort(inside);
+        for (FileStatus status : inside) {
+            if (status.isFile()) {
+                addFile(status);
+            }
+        }
+    }
+
+    private void addFile(FileStatus status) throws Failure {
+        if (status.getPath().toString().contains(",")) {
+            throw new Failure(status.getPath() + ": a path with a comma cannot be read by Spark");
+        }
+        all.add(status);
+    }
+
+    private static boolean hidden(String name) {
+        return name.startsWith("_") || name.startsWith(".");
+    }
+
+    long bytes() {
+        return all.stream().mapToLong(FileStatus::getLen).sum();
+    }
+
+    /** As textFile() takes them. Names with glob characters are escaped. */
+    String joined() {
+        StringBuilder out = new StringBuilder();
+        for (FileStatus status : all) {
+            if (status.getLen() > 0) {
+                out.append(out.length() == 0 ? "" : ",")
+                        .append(status.getPath().toString()
+                                .replaceAll("([\\\\*?\\[\\]{}])", "\\\\$1"));
+            }
+        }
+        return out.toString();
+    }
+
+    /** The first line that is not blank; empty if there is none. */
+    String firstLine() throws Failure {
+        for (FileStatus status : all) {
+            Path path = status.getPath();
+            try (InputStream raw = path.getFileSystem(conf).open(path);
+                    BufferedReader in = new BufferedReader(new InputStreamReader(
+                            inflate(path, raw), StandardCharsets.UTF_8))) {
+                for (String line = in.readLine(); line != null; line = in.readLine()) {
+                    if (!line.isBlank()) {
+                        return line.startsWith("\ufeff") ? line.substring(1) : line;
+                    }
+                }
+            } catch (IOException e) {
+                throw new Failure(path + ": " + Failure.reason(e), e);
+            }
+        }
+        return "";
+    }
+
+    private InputStream inflate(Path path, InputStream raw) throws IOException {
+        CompressionCodec codec = new CompressionCodecFactory(conf).getCodec(path);
+        return codec == null ? raw : codec.createInputStream(raw);
+    }
+}
