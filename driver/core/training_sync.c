@@ -10,6 +10,7 @@
 #include "driver/core/training_parts.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 uint64_t training_round_step(const struct training *t,
@@ -57,11 +58,29 @@ static void follow_lead(struct training *t, const struct training_update *u)
     }
 }
 
+static int refuse_element(const struct training *t,
+                          const struct training_update *u, size_t element,
+                          struct err *err)
+{
+    char text[TRAINING_ELEMENT_SIZE];
+    char number[48];
+    float value;
+
+    memcpy(&value, u->values + element * sizeof(value), sizeof(value));
+    (void)snprintf(number, sizeof(number), "%g, too large to sum up",
+                   (double)value);
+    return err_set(err, ERR_INVALID,
+                   "%s is %s: the training diverges; try a smaller learning "
+                   "rate",
+                   training_element(t, element, text),
+                   isnan(value)   ? "not a number"
+                   : isinf(value) ? "infinite"
+                                  : number);
+}
+
 int training_contribute(struct training *t, struct partition *p,
                         const struct training_update *u, struct err *err)
 {
-    char text[TRAINING_ELEMENT_SIZE];
-    struct err why = {0};
     size_t element = 0;
     int rc = history_reserve(t, t->epoch, err);
 
@@ -69,12 +88,9 @@ int training_contribute(struct training *t, struct partition *p,
         return rc;
     }
     rc = fixsum_add(t->sum, u->values, t->options.uniform ? 1 : u->samples,
-                    &element, &why);
+                    &element, NULL);
     if (rc != 0) {
-        return err_set(err, (enum err_code)rc,
-                       "%s: %s: the training diverges; try a smaller learning "
-                       "rate",
-                       training_element(t, element, text), why.msg);
+        return refuse_element(t, u, element, err);
     }
     totals_clear(p->round);
     totals_merge(p->round, u->metrics);
