@@ -154,22 +154,16 @@ const char *file_stage_path(const struct file_stage *stage)
     return stage->temporary;
 }
 
-static int sync_directory(const char *path)
+/* Makes a rename in the file's directory last; the path is cut off. */
+static int sync_directory(char *path)
 {
-    char *copy = mem_strdup(path);
-    int fd;
+    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = -1;
 
-    if (copy == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
-    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         rc = fsync(fd);
         (void)close(fd);
     }
-    mem_free(copy);
     return rc;
 }
 
@@ -192,11 +186,13 @@ int file_stage_commit(struct file_stage **stage, struct err *err)
         rc = fail(err, s->path);
     }
     if (rc == 0) {
-        mem_free(s->temporary); /* it has the final name now */
-        s->temporary = NULL;
-        if (sync_directory(s->path) != 0) {
+        /* the temporary file has the final name now; its old one still tells
+         * the directory, and needs no memory */
+        if (sync_directory(s->temporary) != 0) {
             rc = fail(err, s->path);
         }
+        mem_free(s->temporary);
+        s->temporary = NULL;
     }
     file_stage_destroy(stage);
     return rc;

@@ -10,13 +10,16 @@
 
 int jget_parse(const char *text, size_t len, json_t **out, struct err *err)
 {
+    unsigned long refused = mem_refused();
     json_error_t fault;
     json_t *value = json_loadb(
         text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
         &fault);
 
     if (value == NULL) {
-        if (json_error_code(&fault) == json_error_out_of_memory) {
+        /* jansson takes memory that ends for an error of syntax */
+        if (json_error_code(&fault) == json_error_out_of_memory ||
+            mem_refused() != refused) {
             return err_nomem(err);
         }
         return err_set(err, ERR_INVALID,

@@ -19,6 +19,7 @@ static const struct mem_functions *functions_now = &default_functions;
 static atomic_long fault_countdown = -1;
 static atomic_int fault_repeat;
 static atomic_long fault_count;
+static atomic_ulong refused;
 
 void mem_set_functions(const struct mem_functions *functions)
 {
@@ -37,19 +38,33 @@ long mem_failures(void)
     return atomic_load(&fault_count);
 }
 
+unsigned long mem_refused(void)
+{
+    return atomic_load(&refused);
+}
+
+/* Counts what is handed out as NULL. */
+static void *counted(void *p)
+{
+    if (p == NULL) {
+        atomic_fetch_add(&refused, 1);
+    }
+    return p;
+}
+
 static int fault_now(void)
 {
     long left = atomic_load(&fault_countdown);
+    long next;
 
-    if (left < 0) {
-        return 0;
-    }
+    do {
+        if (left < 0) {
+            return 0;
+        }
+        next = left > 0 || !atomic_load(&fault_repeat) ? left - 1 : 0;
+    } while (!atomic_compare_exchange_weak(&fault_countdown, &left, next));
     if (left > 0) {
-        atomic_fetch_sub(&fault_countdown, 1);
         return 0;
-    }
-    if (!atomic_load(&fault_repeat)) {
-        atomic_store(&fault_countdown, -1);
     }
     atomic_fetch_add(&fault_count, 1);
     return 1;
@@ -57,10 +72,8 @@ static int fault_now(void)
 
 void *mem_alloc(size_t size)
 {
-    if (fault_now()) {
-        return NULL;
-    }
-    return functions_now->alloc(size != 0 ? size : 1);
+    return counted(fault_now() ? NULL
+                               : functions_now->alloc(size != 0 ? size : 1));
 }
 
 void *mem_zalloc(size_t size)
@@ -93,10 +106,8 @@ void *mem_zarray(size_t n, size_t size)
 
 void *mem_resize(void *p, size_t size)
 {
-    if (fault_now()) {
-        return NULL;
-    }
-    return functions_now->resize(p, size != 0 ? size : 1);
+    return counted(
+        fault_now() ? NULL : functions_now->resize(p, size != 0 ? size : 1));
 }
 
 void *mem_resize_array(void *p, size_t n, size_t size)

@@ -30,6 +30,10 @@ void mem_fail_after(long countdown, int repeat);
 /* How many allocations mem_fail_after() has refused since it was set. */
 long mem_failures(void);
 
+/* How many allocations have returned NULL so far, for any reason. It tells
+ * whether a library that reports running out of memory badly did so. */
+unsigned long mem_refused(void);
+
 void *mem_alloc(size_t size);            /* uninitialised */
 void *mem_zalloc(size_t size);           /* zeroed */
 void *mem_array(size_t n, size_t size);  /* n * size, overflow is NULL */

@@ -314,24 +314,22 @@ out:
 static void print_wrapped(const char *text, size_t column, FILE *out)
 {
     size_t used = column;
+    bool first = true;
 
     while (*text != '\0') {
         size_t len = strcspn(text, " ");
 
-        if (used + len > HELP_WIDTH && used > HELP_COLUMN) {
+        if (!first && used + 1 + len > HELP_WIDTH) {
             (void)fprintf(out, "\n%*s", HELP_COLUMN, "");
             used = HELP_COLUMN;
+        } else if (!first) {
+            (void)fputc(' ', out);
+            used++;
         }
         (void)fprintf(out, "%.*s", (int)len, text);
         used += len;
-        text += len;
-        if (*text == ' ') {
-            if (used + 1 < HELP_WIDTH) {
-                (void)fputc(' ', out);
-                used++;
-            }
-            text++;
-        }
+        first = false;
+        text += len + (text[len] == ' ');
     }
     (void)fputc('\n', out);
 }
