@@ -43,3 +43,22 @@ lint: $(GEN_H) ## house rules: dependency law, sizes, headers, scripts
 
 format-check: ## clang-format has nothing to change
 	$(Q)clang-format --dry-run -Werror $$(git ls-files -co --exclude-standard '*.[ch]')
+
+# ---- golden: numbers recorded from Keras ------------------------------------
+
+.PHONY: check-golden check-golden-one check-grad
+
+$(B)/tests/golden/check_golden: $(B)/obj/tests/golden/check_golden.o \
+  $(B)/obj/tests/golden/case.o $(foreach r,$(NEEDS_nn),$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_COMMON)
+
+check-golden-one: $(B)/tests/golden/check_golden
+	$(Q)$(B)/tests/golden/check_golden tests/golden/cases $(CASE)
+
+check-golden: ## every recorded Keras case, with and without BLAS (CASE=NAME for one)
+	$(Q)$(MAKE) --no-print-directory check-golden-one
+	$(if $(filter none,$(BLAS)),,$(Q)$(MAKE) --no-print-directory BLAS=none B=$(B)-noblas check-golden-one check-grad)
+
+check-grad: $(patsubst %,$(B)/tests/unit/nn/check_%,gemm gradient) ## gradients of this flavour against differences
+	$(Q)tests/lib/run-units.sh $^

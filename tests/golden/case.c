@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,4 +173,25 @@ double case_tolerance(const struct case_file *c, const char *kind)
         json_object_get(json_object_get(c->info, "tolerance"), kind);
 
     return json_number_value(value);
+}
+
+void case_weigh_classes(const json_t *weights, const struct case_tensor *y,
+                        size_t from, size_t rows, float *out)
+{
+    size_t width = y->count / y->rows;
+
+    for (size_t r = 0; r < rows; r++) {
+        const float *label = y->values + (from + r) * width;
+        size_t class = 0;
+        char key[24];
+        const json_t *weight;
+
+        for (size_t j = 1; j < width; j++) {
+            class = label[j] > label[class] ? j : class;
+        }
+        (void)snprintf(key, sizeof(key), "%zu",
+                       width > 1 ? class : (size_t)lroundf(label[0]));
+        weight = json_object_get(weights, key);
+        out[r] = weight != NULL ? (float)json_number_value(weight) : 1.0f;
+    }
 }

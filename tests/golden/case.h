@@ -38,4 +38,10 @@ size_t case_count(const struct case_file *c, const char *prefix);
 /* The tolerance of a kind of value. */
 double case_tolerance(const struct case_file *c, const char *kind);
 
+/* Keras' class_weight: one weight per row by its class, out[rows] for the rows
+ * from `from` on. One-hot labels count as the class of their largest entry, a
+ * class without weight as 1. */
+void case_weigh_classes(const json_t *weights, const struct case_tensor *y,
+                        size_t from, size_t rows, float *out);
+
 #endif

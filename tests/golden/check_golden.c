@@ -45,19 +45,34 @@ static void close_run(struct run *r)
     model_destroy(&r->model);
 }
 
-static int open_run(const struct case_file *c, const char *file, struct run *r,
-                    struct err *err)
+/* Loads a model file, or an architecture with its weights apart. */
+static int load(const struct case_file *c, const char *json, const char *file,
+                struct run *r, struct err *err)
 {
     char *path = mem_printf("%s/%s", c->dir, file);
+    char *parts = mem_printf("%s/%s", c->dir, json != NULL ? json : "");
+    int rc;
+
+    if (path == NULL || parts == NULL) {
+        rc = err_nomem(err);
+    } else if (json != NULL) {
+        rc = keras_load_parts(parts, path, &r->model, &r->state, err);
+    } else {
+        rc = keras_load(path, &r->model, &r->state, err);
+    }
+    mem_free(path);
+    mem_free(parts);
+    return rc;
+}
+
+static int open_run(const struct case_file *c, const char *json,
+                    const char *file, struct run *r, struct err *err)
+{
     int rc;
 
     r->c = c;
-    if (path == NULL) {
-        return err_nomem(err);
-    }
-    rc = keras_load(path, &r->model, &r->state, err);
-    mem_free(path);
-    if (rc != 0 || (rc = net_create(r->model, &r->net, err)) != 0) {
+    if ((rc = load(c, json, file, r, err)) != 0 ||
+        (rc = net_create(r->model, &r->net, err)) != 0) {
         return rc;
     }
     r->gradient = mem_floats(r->model->parameters);
@@ -68,7 +83,7 @@ static int open_run(const struct case_file *c, const char *file, struct run *r,
         r->model->output_count > MAX_TENSORS) {
         return err_set(err, ERR_LIMIT, "too many inputs or outputs");
     }
-    return totals_create(r->model, &r->totals, err);
+    return 0;
 }
 
 static int compare(struct run *r, const char *what, size_t index, double got,
@@ -131,29 +146,6 @@ struct rows {
     float *weights;
 };
 
-/* Keras: one weight per row by its class; one-hot labels count as the class
- * of their largest entry, a class without weight as 1. */
-static void weigh_classes(const json_t *weights, const struct case_tensor *y,
-                          size_t from, size_t rows, float *out)
-{
-    size_t width = y->count / y->rows;
-
-    for (size_t r = 0; r < rows; r++) {
-        const float *label = y->values + (from + r) * width;
-        size_t class = 0;
-        char key[24];
-        const json_t *weight;
-
-        for (size_t j = 1; j < width; j++) {
-            class = label[j] > label[class] ? j : class;
-        }
-        (void)snprintf(key, sizeof(key), "%zu",
-                       width > 1 ? class : (size_t)lroundf(label[0]));
-        weight = json_object_get(weights, key);
-        out[r] = weight != NULL ? (float)json_number_value(weight) : 1.0f;
-    }
-}
-
 static int cut_rows(struct run *r, size_t from, size_t to, bool training,
                     struct rows *out, struct err *err)
 {
@@ -190,8 +182,8 @@ static int cut_rows(struct run *r, size_t from, size_t to, bool training,
         if (out->weights == NULL) {
             return err_nomem(err);
         }
-        weigh_classes(classes, case_tensor(r->c, "y", 0), from, to - from,
-                      out->weights);
+        case_weigh_classes(classes, case_tensor(r->c, "y", 0), from, to - from,
+                           out->weights);
         out->batch.weights = out->weights;
     }
     return 0;
@@ -412,8 +404,11 @@ static int resume(const struct case_file *c, const json_t *info,
     const char *from = json_string_value(json_object_get(info, "from"));
     struct run r = {0};
     double loss;
-    int rc = open_run(c, from, &r, err);
+    int rc = open_run(c, NULL, from, &r, err);
 
+    if (rc == 0) {
+        rc = totals_create(r.model, &r.totals, err);
+    }
     for (size_t k = 0; rc == 0 && k < json_array_size(ranges); k++) {
         rc = step(&r, json_array_get(ranges, k), k, &loss, err);
     }
@@ -426,13 +421,37 @@ static int resume(const struct case_file *c, const json_t *info,
     return rc;
 }
 
-/* A model file of before the training. */
-static int check_file(const struct case_file *c, const char *file, bool whole,
-                      size_t *compared, struct err *err)
+/* What model.keras gives, evaluated, trained, and evaluated again. */
+static int check_training(struct run *r, struct err *err)
 {
+    const struct case_file *c = r->c;
     const json_t *training = json_object_get(c->info, "train");
+    int rc;
+
+    if ((rc = totals_create(r->model, &r->totals, err)) != 0 ||
+        (rc = compare_evaluation(r, "before", "evaluate", err)) != 0 ||
+        !json_is_object(training)) {
+        return rc;
+    }
+    if ((rc = train(r, training, err)) != 0 ||
+        (rc = compare_weights(r, "weight_after",
+                              case_tolerance(c, "weight_after"), err)) != 0 ||
+        (rc = compare_optimizer(r, err)) != 0 ||
+        (rc = compare_predictions(r, "predict_after",
+                                  case_tolerance(c, "predict_after"), err)) !=
+            0) {
+        return rc;
+    }
+    return compare_evaluation(r, "after", "evaluate_after", err);
+}
+
+/* A model file of before the training. */
+static int check_file(const struct case_file *c, const char *json,
+                      const char *file, bool whole, size_t *compared,
+                      struct err *err)
+{
     struct run r = {0};
-    int rc = open_run(c, file, &r, err);
+    int rc = open_run(c, json, file, &r, err);
 
     if (rc == 0 && case_tensor(c, "weight", 0) != NULL) {
         rc = compare_weights(&r, "weight", 0.0, err);
@@ -442,24 +461,12 @@ static int check_file(const struct case_file *c, const char *file, bool whole,
                                  err);
     }
     if (rc == 0 && whole) {
-        rc = compare_evaluation(&r, "before", "evaluate", err);
-    }
-    if (rc == 0 && whole && json_is_object(training)) {
-        if ((rc = train(&r, training, err)) == 0 &&
-            (rc = compare_weights(&r, "weight_after",
-                                  case_tolerance(c, "weight_after"), err)) ==
-                0 &&
-            (rc = compare_optimizer(&r, err)) == 0 &&
-            (rc = compare_predictions(&r, "predict_after",
-                                      case_tolerance(c, "predict_after"),
-                                      err)) == 0) {
-            rc = compare_evaluation(&r, "after", "evaluate_after", err);
-        }
+        rc = check_training(&r, err);
     }
     *compared += r.compared;
     close_run(&r);
     if (rc != 0) {
-        (void)err_wrap(err, "%s", file);
+        (void)err_wrap(err, "%s", json != NULL ? json : file);
     }
     return rc;
 }
@@ -468,7 +475,9 @@ static int check_case(const char *dir, size_t *compared, struct err *err)
 {
     struct case_file c;
     const json_t *files;
+    const char *keras;
     const char *h5;
+    const char *json;
     const json_t *more;
     int rc = case_read(dir, &c, err);
 
@@ -476,16 +485,20 @@ static int check_case(const char *dir, size_t *compared, struct err *err)
         return rc;
     }
     files = json_object_get(c.info, "files");
+    keras = json_string_value(json_object_get(files, "keras"));
     h5 = json_string_value(json_object_get(files, "h5"));
+    json = json_string_value(json_object_get(files, "json"));
     more = json_object_get(json_object_get(c.info, "train"), "resume");
-    if (case_tensor(&c, "x", 0) == NULL) {
-        rc = err_set(err, ERR_STATE, "there are no inputs");
+    if (case_tensor(&c, "x", 0) == NULL || keras == NULL) {
+        rc = err_set(err, ERR_STATE, "there are no inputs or no model");
     } else {
-        rc = check_file(&c, json_string_value(json_object_get(files, "keras")),
-                        true, compared, err);
+        rc = check_file(&c, NULL, keras, true, compared, err);
     }
     if (rc == 0 && h5 != NULL) {
-        rc = check_file(&c, h5, false, compared, err);
+        rc = check_file(&c, NULL, h5, false, compared, err);
+    }
+    if (rc == 0 && h5 != NULL && json != NULL) {
+        rc = check_file(&c, json, h5, false, compared, err);
     }
     if (rc == 0 && more != NULL) {
         rc = resume(&c, more, compared, err);
@@ -559,7 +572,7 @@ int main(int argc, char **argv)
         failed = 1;
     }
     tally(passed, failed);
-    printf("golden (%s): %zu passed, %zu failed, %zu numbers compared\n",
+    printf("golden (%.15s): %zu passed, %zu failed, %zu numbers compared\n",
            net_blas(), passed, failed, compared);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
