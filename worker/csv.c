@@ -126,10 +126,13 @@ static int field_text(const struct csv *c, const char *p, const char *end,
 
 static bool is_number(const char *text)
 {
-    const char *end = text;
+    const char *end;
     float value;
 
-    return number_parse(text, &end, &value) != NUMBER_NONE && *end == '\0';
+    text += strspn(text, " \t");
+    end = text;
+    return number_parse(text, &end, &value) != NUMBER_NONE &&
+           end[strspn(end, " \t")] == '\0';
 }
 
 /* What the fields of a first line look like. */

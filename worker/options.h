@@ -13,7 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum worker_verb { WORKER_TRAIN, WORKER_EVALUATE, WORKER_PREDICT };
+enum worker_verb {
+    WORKER_TRAIN,
+    WORKER_EVALUATE,
+    WORKER_PREDICT,
+    WORKER_PACK
+};
 
 struct worker_options {
     enum worker_verb verb;

@@ -102,6 +102,14 @@ enum stream_part rows_part(const struct rows *rows)
     return stream_part(rows->stream);
 }
 
+uint64_t rows_number(const struct rows *rows, uint64_t *step)
+{
+    uint64_t number = stream_row_number(rows->stream, rows->used);
+
+    *step = stream_row_number(rows->stream, rows->used + 1) - number;
+    return number;
+}
+
 static int copy_strings(char **to, const char *const *from, size_t n,
                         size_t *copied, struct err *err)
 {
@@ -196,7 +204,7 @@ static int open_format(struct rows *r, const struct row_options *o,
                               .features = model_feature_count(r->model),
                               .labelled = r->purpose != ROWS_PREDICT};
     size_t n = r->label_count + r->feature_count;
-    int rc;
+    int rc = 0;
 
     if (format == NULL) {
         return err_set(err, ERR_INVALID,
@@ -213,7 +221,14 @@ static int open_format(struct rows *r, const struct row_options *o,
     if (r->weight_selector != NULL && !columns_is_numeric(r->weight_selector)) {
         hints.needs_names = true;
     }
-    rc = guess_width(r, &hints, err);
+    if (id->packed && format != &row_format_b64) {
+        return err_set(err, ERR_PROTO, "packed rows are b64, not %s", name);
+    }
+    if (id->packed) {
+        hints.width = r->layout.width;
+    } else {
+        rc = guess_width(r, &hints, err);
+    }
     if (rc == 0) {
         rc = format->create(&hints, &r->state, err);
     }
@@ -232,15 +247,22 @@ int rows_configure(struct rows *r, const struct row_options *options,
                    const struct model *model, enum rows_purpose purpose,
                    struct err *err)
 {
+    const struct stream_identity *id = rows_identity(r);
     bool predict = purpose == ROWS_PREDICT;
+    struct row_options o = *options;
     int rc;
 
     r->model = model;
     r->purpose = purpose;
-    rc = copy_options(r, options, err);
-    if (rc == 0) {
-        rc = open_format(r, options, err);
+    if (id->columns) {
+        o.labels = (const char *const *)&id->label;
+        o.label_count = id->label != NULL;
+        o.features = (const char *const *)&id->features;
+        o.feature_count = id->features != NULL;
+        o.sample_weight = id->weight;
+        o.maybe_unlabelled = false;
     }
+    rc = copy_options(r, &o, err);
     if (rc != 0) {
         return rc;
     }
@@ -250,7 +272,7 @@ int rows_configure(struct rows *r, const struct row_options *options,
         !predict && (r->weight_selector != NULL || r->class_weight_count != 0);
     r->layout.width =
         r->layout.features + spaces(r->layout.labels, r->layout.weighted);
-    return 0;
+    return open_format(r, &o, err);
 }
 
 static int resolve_labels(struct rows *r, struct err *err)
@@ -378,7 +400,7 @@ static int begin(struct rows *r, struct view line, bool *header,
         return rc;
     }
     r->begun = true;
-    return resolve(r, err);
+    return rows_identity(r)->packed ? 0 : resolve(r, err);
 }
 
 static void pack_features(const struct rows *r, const float *values, float *x)
@@ -469,6 +491,11 @@ int rows_next(struct rows *r, float *row, bool *end, struct err *err)
         return rc;
     }
     values = r->values.values + r->used * r->columns.count;
+    if (rows_identity(r)->packed) {
+        memcpy(row, values, r->layout.width * sizeof(*row));
+        r->used++;
+        return 0;
+    }
     pack_features(r, values, row);
     if (r->purpose != ROWS_PREDICT) {
         rc = pack_labels(r, values, row + r->layout.features, err);

@@ -66,6 +66,9 @@ const struct row_layout *rows_layout(const struct rows *rows);
  * partition is complete. */
 int rows_next(struct rows *rows, float *row, bool *end,
               struct err *err) ERR_CHECKED;
+/* The number, in the data, of the row after those read; step: the distance to
+ * the one after it. */
+uint64_t rows_number(const struct rows *rows, uint64_t *step);
 /* The part of the row last read. Class weights are not used in validation. */
 enum stream_part rows_part(const struct rows *rows);
 

@@ -81,6 +81,40 @@ static int read_number(const char *key, const char *text, uint64_t max,
     return 0;
 }
 
+/* "E" or "E.S" */
+static int read_until(const char *text, struct stream_identity *id,
+                      struct err *err)
+{
+    char epoch[24];
+    size_t len = strcspn(text, ".");
+    int rc;
+
+    if (len >= sizeof(epoch)) {
+        return err_set(err, ERR_PROTO, "%s line: until=%.40s is no such number",
+                       MARK, text);
+    }
+    memcpy(epoch, text, len);
+    epoch[len] = '\0';
+    rc = read_number("until", epoch, UINT32_MAX, &id->until_epoch, err);
+    id->has_until_step = text[len] == '.';
+    if (rc == 0 && id->has_until_step) {
+        rc = read_number("until", text + len + 1, UINT64_MAX / 4,
+                         &id->until_step, err);
+    }
+    id->has_until = rc == 0;
+    return rc;
+}
+
+static int take_flag(const char *key, const char *value, bool *out,
+                     struct err *err)
+{
+    uint64_t n = 0;
+    int rc = read_number(key, value, 1, &n, err);
+
+    *out = n == 1;
+    return rc;
+}
+
 /* Numbers that only the first line may say. */
 static int take_identity(struct stream *s, const char *key, const char *value,
                          struct err *err)
@@ -104,8 +138,15 @@ static int take_identity(struct stream *s, const char *key, const char *value,
         id->has_header = rc == 0;
         id->header = n == 1;
     } else if (strcmp(key, "end") == 0) {
-        rc = read_number(key, value, 1, &n, err);
-        id->end = n == 1;
+        rc = take_flag(key, value, &id->end, err);
+    } else if (strcmp(key, "columns") == 0) {
+        rc = take_flag(key, value, &id->columns, err);
+    } else if (strcmp(key, "packed") == 0) {
+        rc = take_flag(key, value, &id->packed, err);
+    } else if (strcmp(key, "tied") == 0) {
+        rc = take_flag(key, value, &id->tied, err);
+    } else if (strcmp(key, "until") == 0) {
+        rc = read_until(value, id, err);
     }
     return rc;
 }
@@ -138,6 +179,15 @@ static char **text_field(struct stream_identity *id, const char *key)
     }
     if (strcmp(key, "format") == 0) {
         return &id->format;
+    }
+    if (strcmp(key, "label") == 0) {
+        return &id->label;
+    }
+    if (strcmp(key, "features") == 0) {
+        return &id->features;
+    }
+    if (strcmp(key, "weight") == 0) {
+        return &id->weight;
     }
     return NULL;
 }
@@ -269,6 +319,9 @@ void stream_destroy(struct stream **stream)
     mem_free(s->identity.server);
     mem_free(s->identity.token);
     mem_free(s->identity.format);
+    mem_free(s->identity.label);
+    mem_free(s->identity.features);
+    mem_free(s->identity.weight);
     mem_free(s);
     *stream = NULL;
 }

@@ -29,6 +29,19 @@ struct stream_identity {
     bool has_header; /* header= was given */
     bool header;
     bool end; /* a trailer must come */
+    /* columns=1: label, features and weight say where things are in these
+     * rows, whatever the task says */
+    bool columns;
+    char *label;
+    char *features;
+    char *weight;
+    bool packed; /* rows are as `elephas-worker pack` writes them */
+    bool tied;   /* end when the process that started us does */
+    /* until=E or E.S: contribute to epochs before E (and S steps of E) */
+    bool has_until;
+    bool has_until_step;
+    uint64_t until_epoch;
+    uint64_t until_step;
 };
 
 enum stream_part { STREAM_TRAINING, STREAM_VALIDATION };

@@ -342,20 +342,48 @@ static uint64_t epochs_before(const struct trainer *t, uint64_t step)
     return t->by_epoch ? step : step / t->batches;
 }
 
+/* What this run may do: all of it, or what the first line says. Epochs that
+ * are not complete for certain are not waited for then. */
+static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
+{
+    const struct stream_identity *id = rows_identity(t->session->rows);
+    uint64_t last = id->until_epoch;
+
+    *validate_to = t->task->epochs;
+    if (!id->has_until) {
+        return t->steps;
+    }
+    if (id->has_until_step) {
+        *validate_to = last;
+    } else if (last != 0) {
+        *validate_to = last - 1;
+    }
+    if (!t->by_epoch) {
+        uint64_t more =
+            id->until_step < t->batches ? id->until_step : t->batches;
+
+        last = last * t->batches + (id->has_until_step ? more : 0);
+    }
+    return last < t->steps ? last : t->steps;
+}
+
 static int run_steps(struct trainer *t, struct client_assignment at,
                      struct err *err)
 {
     uint64_t step = at.next_step;
     uint64_t validated = at.next_validation;
+    uint64_t validate_to;
+    uint64_t last = last_step(t, &validate_to);
     int rc = 0;
 
     for (;;) {
         while (rc == 0 && t->outcome == CLIENT_OK && validation_rows(t) != 0 &&
+               validated < validate_to &&
                validated < epochs_before(t, step)) {
             rc = validate(t, validated, err);
             validated++;
         }
-        if (rc != 0 || t->outcome != CLIENT_OK || step >= t->steps) {
+        if (rc != 0 || t->outcome != CLIENT_OK || step >= last) {
             return rc;
         }
         rc = t->by_epoch || t->asynchronous

@@ -25,4 +25,10 @@ int evaluate_run(struct session *session, struct output *output,
 int train_run(struct session *session, struct output *output, bool *superseded,
               struct err *err) ERR_CHECKED;
 
+/* The rows of a training partition as base64 lines of packed numbers, with the
+ * control lines around them: what train_run() would have read, parsed once
+ * for many runs (docs/PROTOCOL.md section 7.4). */
+int pack_run(struct session *session, struct output *output,
+             struct err *err) ERR_CHECKED;
+
 #endif
