@@ -473,6 +473,7 @@ static void order_variables(struct model *model, struct variable *ordered)
 int model_finish(struct model *model, struct err *err)
 {
     struct variable *ordered;
+    size_t room = 1;
     uint64_t total = 0;
     size_t trained = 0;
     int rc;
@@ -495,7 +496,10 @@ int model_finish(struct model *model, struct err *err)
                        (unsigned long long)total,
                        (unsigned long long)MODEL_MAX_PARAMETERS);
     }
-    ordered = mem_zarray(model->variable_count + 1, sizeof(*ordered));
+    while (room < model->variable_count) {
+        room *= 2; /* as grow() has it */
+    }
+    ordered = mem_zarray(room, sizeof(*ordered));
     if (ordered == NULL) {
         return err_nomem(err);
     }

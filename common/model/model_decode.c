@@ -59,7 +59,8 @@ static int read_layers(const Elephas__V1__Model *msg, struct model *model,
         json_t *config = NULL;
         size_t index;
 
-        if ((rc = check_name(layer->name, "a layer", err)) != 0) {
+        if ((rc = check_name(layer->name, "a layer", err)) != 0 ||
+            (rc = check_name(layer->weights_path, "a group", err)) != 0) {
             return rc;
         }
         rc = read_json(layer->config, &config, err);

@@ -14,6 +14,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct optimizer_class *const classes[] = {
 #define OPTIMIZER(symbol) &optimizer_##symbol,
@@ -183,8 +184,8 @@ static int read_options(const json_t *config, struct optimizer *opt,
 static const struct optimizer_class *find_class(const char *name)
 {
     for (size_t i = 0; i < CLASS_COUNT; i++) {
-        if (strcmp(name, classes[i]->name) == 0 ||
-            strcmp(name, classes[i]->alias) == 0) {
+        /* Keras does not tell upper from lower case here */
+        if (strcasecmp(name, classes[i]->name) == 0) {
             return classes[i];
         }
     }

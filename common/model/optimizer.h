@@ -34,8 +34,9 @@ struct optimizer_state {
     float *slots; /* S * parameters, borrowed; may be NULL if S is 0 */
 };
 
-/* From Keras' class name (or alias "sgd") and config (NULL: defaults).
- * Options that are not supported are ERR_UNSUPPORTED by name. */
+/* From Keras' class name, in upper or lower case ("RMSprop", "rmsprop"), and
+ * config (NULL: defaults). Options that are not supported are ERR_UNSUPPORTED
+ * by name. */
 int optimizer_create(const char *class_name, const json_t *config,
                      struct optimizer **out, struct err *err) ERR_CHECKED;
 void optimizer_destroy(struct optimizer **opt);

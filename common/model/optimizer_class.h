@@ -59,7 +59,6 @@ struct optimizer_span {
 
 struct optimizer_class {
     const char *name;                       /* Keras' class: "RMSprop" */
-    const char *alias;                      /* as a string: "rmsprop" */
     const char *default_name;               /* Keras' own: "rm_sprop" */
     double learning_rate;                   /* default */
     const struct optimizer_option *options; /* NULL-named entry at the end */

@@ -41,38 +41,57 @@ static int configure(struct optimizer *opt, struct err *err)
     return optimizer_check_range(opt, EPSILON, 0.0, INFINITY, err);
 }
 
+struct rates {
+    float alpha, rest_1, rest_2, epsilon;
+};
+
+/* Two loops, and vectors that are said not to overlap: compilers make vector
+ * code of nothing less. */
+static void plain(struct rates r, size_t n, const float *restrict g,
+                  float *restrict m, float *restrict v, float *restrict w)
+{
+    for (size_t i = 0; i < n; i++) {
+        m[i] += (g[i] - m[i]) * r.rest_1;
+        v[i] += (g[i] * g[i] - v[i]) * r.rest_2;
+        w[i] -= m[i] * r.alpha / (sqrtf(v[i]) + r.epsilon);
+    }
+}
+
+static void amsgrad(struct rates r, size_t n, const float *restrict g,
+                    float *restrict m, float *restrict v, float *restrict u,
+                    float *restrict w)
+{
+    for (size_t i = 0; i < n; i++) {
+        m[i] += (g[i] - m[i]) * r.rest_1;
+        v[i] += (g[i] * g[i] - v[i]) * r.rest_2;
+        u[i] = u[i] > v[i] ? u[i] : v[i];
+        w[i] -= m[i] * r.alpha / (sqrtf(u[i]) + r.epsilon);
+    }
+}
+
 static void step(const struct optimizer *opt, float lr, uint64_t number,
                  const struct optimizer_span *span)
 {
-    float rest_1 = (float)(1.0 - opt->options[BETA_1]);
-    float rest_2 = (float)(1.0 - opt->options[BETA_2]);
-    float epsilon = (float)opt->options[EPSILON];
     float t = (float)number;
     float power_1 = powf((float)opt->options[BETA_1], t);
     float power_2 = powf((float)opt->options[BETA_2], t);
-    float alpha = lr * sqrtf(1.0f - power_2) / (1.0f - power_1);
-    float *m = span->slots[0];
-    float *v = span->slots[1];
-    float *u = opt->options[AMSGRAD] != 0.0 ? span->slots[2] : NULL;
+    struct rates r = {
+        .alpha = lr * sqrtf(1.0f - power_2) / (1.0f - power_1),
+        .rest_1 = (float)(1.0 - opt->options[BETA_1]),
+        .rest_2 = (float)(1.0 - opt->options[BETA_2]),
+        .epsilon = (float)opt->options[EPSILON],
+    };
 
-    for (size_t i = 0; i < span->n; i++) {
-        float g = span->g[i];
-        float top;
-
-        m[i] += (g - m[i]) * rest_1;
-        v[i] += (g * g - v[i]) * rest_2;
-        top = v[i];
-        if (u != NULL) {
-            u[i] = u[i] > top ? u[i] : top;
-            top = u[i];
-        }
-        span->w[i] -= m[i] * alpha / (sqrtf(top) + epsilon);
+    if (opt->options[AMSGRAD] != 0.0) {
+        amsgrad(r, span->n, span->g, span->slots[0], span->slots[1],
+                span->slots[2], span->w);
+    } else {
+        plain(r, span->n, span->g, span->slots[0], span->slots[1], span->w);
     }
 }
 
 const struct optimizer_class optimizer_adam = {
     .name = "Adam",
-    .alias = "adam",
     .default_name = "adam",
     .learning_rate = 0.001,
     .options = options,

@@ -42,42 +42,69 @@ static int configure(struct optimizer *opt, struct err *err)
     return optimizer_check_range(opt, EPSILON, 0.0, INFINITY, err);
 }
 
+struct rates {
+    float lr, rho, rest, momentum, epsilon;
+};
+
+/* The common case on its own, and vectors that are said not to overlap:
+ * compilers make vector code of nothing less. */
+static void plain(struct rates r, size_t n, const float *restrict g,
+                  float *restrict s, float *restrict w)
+{
+    for (size_t i = 0; i < n; i++) {
+        s[i] = r.rho * s[i] + r.rest * (g[i] * g[i]);
+        w[i] -= r.lr * g[i] / sqrtf(s[i] + r.epsilon);
+    }
+}
+
+/* m and a are NULL without momentum and centering. */
+static void full(struct rates r, size_t n, const float *g, float *s, float *m,
+                 float *a, float *w)
+{
+    for (size_t i = 0; i < n; i++) {
+        float d;
+
+        s[i] = r.rho * s[i] + r.rest * (g[i] * g[i]);
+        if (a != NULL) {
+            a[i] = r.rho * a[i] + r.rest * g[i];
+            d = s[i] - a[i] * a[i] + r.epsilon;
+        } else {
+            d = s[i] + r.epsilon;
+        }
+        d = r.lr * g[i] / sqrtf(d);
+        if (m != NULL) {
+            m[i] = r.momentum * m[i] + d;
+            d = m[i];
+        }
+        w[i] -= d;
+    }
+}
+
 static void step(const struct optimizer *opt, float lr, uint64_t number,
                  const struct optimizer_span *span)
 {
-    float rho = (float)opt->options[RHO];
-    float rest = (float)(1.0 - opt->options[RHO]);
-    float momentum = (float)opt->options[MOMENTUM];
-    float epsilon = (float)opt->options[EPSILON];
-    float *s = span->slots[0];
-    float *m = opt->options[MOMENTUM] > 0.0 ? span->slots[1] : NULL;
-    float *a =
-        opt->options[CENTERED] != 0.0 ? span->slots[opt->slot_count - 1] : NULL;
+    struct rates r = {
+        .lr = lr,
+        .rho = (float)opt->options[RHO],
+        .rest = (float)(1.0 - opt->options[RHO]),
+        .momentum = (float)opt->options[MOMENTUM],
+        .epsilon = (float)opt->options[EPSILON],
+    };
+    bool momentum = opt->options[MOMENTUM] > 0.0;
+    bool centered = opt->options[CENTERED] != 0.0;
 
     (void)number;
-    for (size_t i = 0; i < span->n; i++) {
-        float g = span->g[i];
-        float d;
-
-        s[i] = rho * s[i] + rest * (g * g);
-        if (a != NULL) {
-            a[i] = rho * a[i] + rest * g;
-            d = s[i] - a[i] * a[i] + epsilon;
-        } else {
-            d = s[i] + epsilon;
-        }
-        d = lr * g / sqrtf(d);
-        if (m != NULL) {
-            m[i] = momentum * m[i] + d;
-            d = m[i];
-        }
-        span->w[i] -= d;
+    if (momentum || centered) {
+        full(r, span->n, span->g, span->slots[0],
+             momentum ? span->slots[1] : NULL,
+             centered ? span->slots[opt->slot_count - 1] : NULL, span->w);
+    } else {
+        plain(r, span->n, span->g, span->slots[0], span->w);
     }
 }
 
 const struct optimizer_class optimizer_rmsprop = {
     .name = "RMSprop",
-    .alias = "rmsprop",
     .default_name = "rm_sprop",
     .learning_rate = 0.001,
     .options = options,

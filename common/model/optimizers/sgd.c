@@ -53,7 +53,6 @@ static void step(const struct optimizer *opt, float lr, uint64_t number,
 
 const struct optimizer_class optimizer_sgd = {
     .name = "SGD",
-    .alias = "sgd",
     .default_name = "sgd",
     .learning_rate = 0.01,
     .options = options,
