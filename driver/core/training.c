@@ -403,7 +403,7 @@ static int check_update(const struct training *t, const struct partition *p,
         return err_set(err, ERR_STATE, "step %llu has not come yet",
                        (unsigned long long)p->next_step);
     }
-    if (is_synchronous(t) && p->next_step != training_round_step(t, p)) {
+    if (is_synchronous(t) && !training_is_due(t, p, u->step)) {
         return err_set(err, ERR_STATE,
                        "the round before it is not complete yet");
     }
@@ -521,8 +521,7 @@ enum training_gate training_gate_step(const struct training *training,
     /* a step that is past needs no version any more: the update will be told
      * that it is a duplicate */
     if (is_synchronous(t)) {
-        return step <= training_round_step(t, p) ? TRAINING_READY
-                                                 : TRAINING_WAIT;
+        return training_is_due(t, p, step) ? TRAINING_READY : TRAINING_WAIT;
     }
     epoch = step / p->steps;
     return p->validation_samples != 0 && epoch > p->next_validation

@@ -112,6 +112,9 @@ int training_contribute(struct training *t, struct partition *p,
                         const struct training_update *u,
                         struct err *err) ERR_CHECKED;
 int training_advance(struct training *t, struct err *err) ERR_CHECKED;
+/* Whether the step belongs to the round in the making, or to one before. */
+bool training_is_due(const struct training *t, const struct partition *p,
+                     uint64_t step);
 /* The first step of the partition after the last complete round. */
 uint64_t training_round_step(const struct training *t,
                              const struct partition *p);

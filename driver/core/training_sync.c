@@ -21,6 +21,15 @@ uint64_t training_round_step(const struct training *t,
     return t->epoch * p->steps + round;
 }
 
+bool training_is_due(const struct training *t, const struct partition *p,
+                     uint64_t step)
+{
+    uint64_t epoch = step / p->steps;
+
+    return epoch < t->epoch ||
+           (epoch == t->epoch && step % p->steps <= t->round);
+}
+
 /* How many partitions have a step in the round in the making. */
 static uint32_t round_size(const struct training *t)
 {
