@@ -54,7 +54,8 @@ $(B)/tests/golden/check_golden: $(B)/obj/tests/golden/check_golden.o \
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_COMMON)
 
 check-golden-one: $(B)/tests/golden/check_golden
-	$(Q)$(B)/tests/golden/check_golden tests/golden/cases $(CASE)
+	$(Q)tests/golden/selftest.sh $< tests/golden/cases
+	$(Q)$< tests/golden/cases $(CASE)
 
 check-golden: ## every recorded Keras case, with and without BLAS (CASE=NAME for one)
 	$(Q)$(MAKE) --no-print-directory check-golden-one

@@ -143,7 +143,7 @@ static inline void graph_compile(struct graph *g, const char *const *losses,
     struct object_spec mae = {.class_name = "mae"};
     struct object_spec loss[4];
     struct output_spec outputs[4];
-    char names[4][16];
+    char names[4][32];
     struct err err = {0};
 
     memset(outputs, 0, sizeof(outputs));
