@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static void print_usage(FILE *out)
@@ -24,6 +25,7 @@ static void print_usage(FILE *out)
         "Usage: elephas-worker train    [options] < rows > result line\n"
         "       elephas-worker evaluate [options] < rows > sums\n"
         "       elephas-worker predict  [options] < rows > predictions\n"
+        "       elephas-worker pack     [options] < rows > packed rows\n"
         "       elephas-worker --version\n"
         "\n"
         "Reads one partition of rows on standard input and computes with it\n"
@@ -39,13 +41,16 @@ static void print_help(struct worker_options *options)
         "adding\n"
         "the sums of all partitions gives the totals.",
         "Prints one line for each row, in order: the model's outputs,\n"
-        "comma-separated."};
+        "comma-separated.",
+        "Prints the rows of a training job's partition as packed numbers, to "
+        "be\n"
+        "read again and again without parsing."};
     struct opt table[OPTIONS_MAX];
 
     options_table(options, table);
     (void)printf("Usage: elephas-worker %s %s < rows\n\n%s\n\n",
                  options_verb_name(options->verb),
-                 options->verb == WORKER_TRAIN
+                 options->verb == WORKER_TRAIN || options->verb == WORKER_PACK
                      ? "--server URL --job ID [options]"
                      : "(--model FILE | --server URL --job ID) [options]",
                  about[options->verb]);
@@ -54,13 +59,23 @@ static void print_help(struct worker_options *options)
 
 static bool find_verb(const char *name, enum worker_verb *verb)
 {
-    for (int v = WORKER_TRAIN; v <= WORKER_PREDICT; v++) {
+    for (int v = WORKER_TRAIN; v <= WORKER_PACK; v++) {
         if (strcmp(name, options_verb_name((enum worker_verb)v)) == 0) {
             *verb = (enum worker_verb)v;
             return true;
         }
     }
     return false;
+}
+
+/* An executor that is killed does not end the processes it started. */
+static int tie(const struct session *session, struct err *err)
+{
+    if (rows_identity(session->rows)->tied &&
+        prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+        return err_set(err, ERR_IO, "cannot be tied to the parent process");
+    }
+    return 0;
 }
 
 static int work(const struct worker_options *options, bool *superseded,
@@ -70,12 +85,17 @@ static int work(const struct worker_options *options, bool *superseded,
     struct output output;
     int rc = session_open(options, STDIN_FILENO, &session, err);
 
+    if (rc == 0) {
+        rc = tie(&session, err);
+    }
     output_init(&output, STDOUT_FILENO);
     if (rc == 0) {
         rc = options->verb == WORKER_TRAIN
                  ? train_run(&session, &output, superseded, err)
              : options->verb == WORKER_EVALUATE
                  ? evaluate_run(&session, &output, err)
+             : options->verb == WORKER_PACK
+                 ? pack_run(&session, &output, err)
                  : predict_run(&session, &output, err);
     }
     if (rc == 0) {
@@ -112,7 +132,7 @@ int main(int argc, char **argv)
     }
     if (argc < 2 || !find_verb(argv[1], &options.verb)) {
         (void)err_set(&err, ERR_INVALID,
-                      "%s%sgive a verb: train, evaluate or predict (see "
+                      "%s%sgive a verb: train, evaluate, predict or pack (see "
                       "--help)",
                       argc < 2 ? "" : argv[1],
                       argc < 2 ? "" : ": unknown verb: ");

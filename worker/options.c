@@ -13,7 +13,7 @@
 
 const char *options_verb_name(enum worker_verb verb)
 {
-    static const char *const names[] = {"train", "evaluate", "predict"};
+    static const char *const names[] = {"train", "evaluate", "predict", "pack"};
 
     return names[verb];
 }
@@ -99,9 +99,9 @@ void options_table(struct worker_options *o, struct opt *table)
 {
     size_t n = 0;
 
-    if (o->verb != WORKER_TRAIN) {
+    if (o->verb == WORKER_EVALUATE || o->verb == WORKER_PREDICT) {
         n += model_options(o, table + n);
-    } else {
+    } else if (o->verb == WORKER_TRAIN) {
         table[n++] =
             (struct opt){"memory",
                          0,

@@ -13,12 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum worker_verb {
-    WORKER_TRAIN,
-    WORKER_EVALUATE,
-    WORKER_PREDICT,
-    WORKER_PACK
-};
+enum worker_verb { WORKER_TRAIN, WORKER_EVALUATE, WORKER_PREDICT, WORKER_PACK };
 
 struct worker_options {
     enum worker_verb verb;

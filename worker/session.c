@@ -89,7 +89,7 @@ static int connect_to_job(struct session *s, const struct worker_options *o,
 
     if (options.server == NULL || options.job == NULL) {
         return err_set(err, ERR_INVALID,
-                       o->verb == WORKER_TRAIN
+                       o->verb == WORKER_TRAIN || o->verb == WORKER_PACK
                            ? "give --server and --job"
                            : "give --model, or --server and --job");
     }
@@ -185,7 +185,7 @@ static int configure_rows(struct session *s, const struct worker_options *o,
                           struct err *err)
 {
     static const enum rows_purpose purposes[] = {ROWS_TRAIN, ROWS_EVALUATE,
-                                                 ROWS_PREDICT};
+                                                 ROWS_PREDICT, ROWS_TRAIN};
     struct plan plan = {0};
     int rc = 0;
 
@@ -249,10 +249,11 @@ static int check_kind(struct session *s, const struct worker_options *o,
     static const Elephas__V1__TaskKind kinds[] = {
         ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN,
         ELEPHAS__V1__TASK_KIND__TASK_KIND_EVALUATE,
-        ELEPHAS__V1__TASK_KIND__TASK_KIND_PREDICT};
+        ELEPHAS__V1__TASK_KIND__TASK_KIND_PREDICT,
+        ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN};
 
     s->reports = s->task->kind == kinds[o->verb];
-    if (o->verb == WORKER_TRAIN && !s->reports) {
+    if ((o->verb == WORKER_TRAIN || o->verb == WORKER_PACK) && !s->reports) {
         return err_set(err, ERR_INVALID, "job %s is not a training job",
                        client_job(s->client));
     }
@@ -273,7 +274,7 @@ static int load_job(struct session *s, const struct worker_options *o,
     if (rc == 0) {
         rc = client_model(s->client, s->task->model, &s->model, err);
     }
-    if (rc == 0 && o->verb != WORKER_TRAIN) {
+    if (rc == 0 && o->verb != WORKER_TRAIN && o->verb != WORKER_PACK) {
         rc = pull_values(s, err);
     }
     return rc;
