@@ -245,6 +245,9 @@ static int read_all(zip_file_t *file, size_t size, struct buf *out,
                      "zip says",
                      size);
     }
+    if (rc == 0) {
+        out->data[out->len] = '\0'; /* for buf_str() */
+    }
     return rc;
 }
 
@@ -257,7 +260,7 @@ int archive_read(struct archive *archive, const char *name, struct buf *out,
     int rc;
 
     if (!archive_has(archive, name)) {
-        return err_set(err, ERR_NOT_FOUND, "%s is not in the zip", name);
+        return err_set(err, ERR_INVALID, "%s is not in the zip", name);
     }
     if (zip_stat(archive->zip, name, 0, &st) != 0) {
         return fail(err, zip_get_error(archive->zip));

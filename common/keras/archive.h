@@ -31,8 +31,8 @@ void archive_close(struct archive **archive);
 
 bool archive_has(const struct archive *archive, const char *name);
 /* Reads the member into out, replacing what it held; out->max is the limit.
- * ERR_NOT_FOUND, ERR_LIMIT (also for what expands suspiciously), ERR_INVALID
- * (CRC). On failure out is as it was. */
+ * ERR_LIMIT (also for what expands suspiciously), ERR_INVALID (not there,
+ * CRC). On failure out is as it was. */
 int archive_read(struct archive *archive, const char *name, struct buf *out,
                  struct err *err) ERR_CHECKED;
 

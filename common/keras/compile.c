@@ -160,12 +160,31 @@ static int read_leaf(struct compile_spec *spec, const json_t *value,
     return 0;
 }
 
+/* For a while Keras 2 put "Custom>" before the names of its own optimizers. */
+static int without_prefix(struct compile_spec *spec, const json_t *value,
+                          const json_t **out, struct err *err)
+{
+    static const char prefix[] = "Custom>";
+    const char *name = json_string_value(json_object_get(value, "class_name"));
+    json_t *copy;
+
+    *out = value;
+    if (name == NULL || strncmp(name, prefix, sizeof(prefix) - 1) != 0) {
+        return 0;
+    }
+    copy = json_copy((json_t *)(uintptr_t)value);
+    if (copy == NULL || json_array_append_new(spec->kept, copy) != 0 ||
+        json_object_set_new(copy, "class_name",
+                            json_string(name + sizeof(prefix) - 1)) != 0) {
+        return err_nomem(err);
+    }
+    *out = copy;
+    return 0;
+}
+
 static int read_optimizer(struct compile_spec *spec, const json_t *value,
                           bool needed, struct err *err)
 {
-    /* TensorFlow's registry put this before Keras' own names for a while */
-    static const char prefix[] = "Custom>";
-    json_t *copy = NULL;
     int rc;
 
     if (value == NULL) {
@@ -179,20 +198,14 @@ static int read_optimizer(struct compile_spec *spec, const json_t *value,
                        jget_type_name(value));
     }
     if (jget_member(value, "module") == NULL && json_is_object(value)) {
-        copy = json_copy((json_t *)(uintptr_t)value);
-        if (copy == NULL || json_array_append_new(spec->kept, copy) != 0) {
-            return err_nomem(err);
+        rc = without_prefix(spec, value, &value, err);
+        if (rc != 0) {
+            return rc;
         }
-        (void)json_object_del(copy, "registered_name");
-        value = copy;
     }
     rc = read_leaf(spec, value, &spec->optimizer, err);
     if (rc != 0) {
         return rc;
-    }
-    if (copy != NULL &&
-        strncmp(spec->optimizer.class_name, prefix, sizeof(prefix) - 1) == 0) {
-        spec->optimizer.class_name += sizeof(prefix) - 1;
     }
     spec->has_optimizer = true;
     return 0;

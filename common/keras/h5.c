@@ -98,7 +98,7 @@ static herr_t udata_free(void *udata)
     return 0;
 }
 
-static hid_t open_image(struct h5 *h5)
+static int open_image(struct h5 *h5, struct err *err)
 {
     H5FD_file_image_callbacks_t calls = {image_malloc,
                                          image_memcpy,
@@ -108,8 +108,8 @@ static hid_t open_image(struct h5 *h5)
                                          udata_free,
                                          h5};
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    hid_t file = H5I_INVALID_HID;
     char name[64];
+    int rc = 0;
 
     /* the core driver wants a name that is no file, and takes two open files
      * of one name for the same */
@@ -118,17 +118,22 @@ static hid_t open_image(struct h5 *h5)
         H5Pset_file_image_callbacks(access, &calls) >= 0 &&
         H5Pset_file_image(access, h5->image, h5->size) >= 0 &&
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0) {
-        file = H5Fopen(name, H5F_ACC_RDONLY, access);
+        h5->file = H5Fopen(name, H5F_ACC_RDONLY, access);
+    }
+    if (h5->file < 0) {
+        rc = h5_fail(err, ERR_INVALID,
+                     "is not a complete HDF5 file: truncated or damaged");
     }
     if (access >= 0) {
         (void)H5Pclose(access);
     }
-    return file;
+    return rc;
 }
 
 int h5_open(struct view image, struct h5 **out, struct err *err)
 {
     struct h5 *h5;
+    int rc;
 
     if (image.len == 0) {
         return err_set(err, ERR_INVALID, "is empty, not an HDF5 file");
@@ -140,11 +145,11 @@ int h5_open(struct view image, struct h5 **out, struct err *err)
     }
     memcpy(&h5->image, &image.data, sizeof(h5->image));
     h5->size = image.len;
-    h5->file = open_image(h5);
-    if (h5->file < 0) {
+    h5->file = H5I_INVALID_HID;
+    rc = open_image(h5, err);
+    if (rc != 0) {
         mem_free(h5);
-        return h5_fail(err, ERR_INVALID,
-                       "is not a complete HDF5 file: truncated or damaged");
+        return rc;
     }
     *out = h5;
     return 0;
@@ -380,7 +385,7 @@ static int open_dataset(const struct h5 *h5, const char *path, hid_t *out,
 {
     *out = open_object(h5, path, H5I_DATASET);
     if (*out < 0) {
-        return err_set(err, ERR_NOT_FOUND, "%s is not in the file", path);
+        return err_set(err, ERR_INVALID, "%s is not in the file", path);
     }
     return 0;
 }

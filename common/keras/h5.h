@@ -39,8 +39,8 @@ bool h5_has_dataset(const struct h5 *h5, const char *path);
 /* Members of a group; 0 if there is none. */
 size_t h5_member_count(const struct h5 *h5, const char *path);
 
-/* Checks that the dataset holds numbers of exactly this shape (all axes).
- * ERR_NOT_FOUND, ERR_INVALID naming the path and both shapes. */
+/* Checks that the dataset is there and holds numbers of exactly this shape
+ * (all axes). ERR_INVALID names the path and both shapes. */
 int h5_check(const struct h5 *h5, const char *path, const struct shape *want,
              struct err *err) ERR_CHECKED;
 /* h5_check() and then shape_size(want) values. */
@@ -60,7 +60,7 @@ struct h5_names {
     size_t count;
 };
 /* An attribute that is a list of strings, or several "name0", "name1" ... that
- * Keras cuts long lists into. A missing one is ERR_NOT_FOUND. */
+ * Keras cuts long lists into. A missing one is ERR_INVALID. */
 int h5_names(const struct h5 *h5, const char *path, const char *name,
              struct h5_names *out, struct err *err) ERR_CHECKED;
 void h5_names_deinit(struct h5_names *names);

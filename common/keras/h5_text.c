@@ -196,7 +196,7 @@ int h5_names(const struct h5 *h5, const char *path, const char *name,
             break; /* the one before was the last */
         }
         if (!found && rc == 0) {
-            rc = err_set(err, ERR_NOT_FOUND, "%s has no attribute %s",
+            rc = err_set(err, ERR_INVALID, "%s has no attribute %s",
                          path[0] != '\0' ? path : "the root group", name);
         }
         found = false;

@@ -43,11 +43,13 @@ int h5_writer_create(struct h5_writer **out, struct err *err)
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0) {
         w->file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     }
+    if (w->file < 0) {
+        rc = h5_fail(err, ERR_NOMEM, "cannot make an HDF5 file in memory");
+    }
     if (access >= 0) {
         (void)H5Pclose(access);
     }
-    if (w->file < 0) {
-        rc = h5_fail(err, ERR_NOMEM, "cannot make an HDF5 file in memory");
+    if (rc != 0) {
         h5_writer_destroy(&w);
         return rc;
     }
@@ -194,5 +196,6 @@ int h5_writer_finish(struct h5_writer *writer, struct buf *out, struct err *err)
         return h5_fail(err, ERR_NOMEM, "the HDF5 file cannot be finished");
     }
     out->len += (size_t)size;
+    out->data[out->len] = '\0';
     return 0;
 }

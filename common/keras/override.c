@@ -126,7 +126,8 @@ static int take(json_t *config, const json_t *does, const char *key)
 /* What Keras would not understand, or not in the same way, is written as the
  * model has it: the optimizer with all its options, losses of several outputs
  * one by one, objects without their module. */
-static int settle(const struct model *model, json_t *config, struct err *err)
+static int settle(const struct model *model, json_t *config, bool new_optimizer,
+                  bool new_loss, struct err *err)
 {
     json_t *does = NULL;
     int rc = compile_emit(model, &does, err);
@@ -143,9 +144,11 @@ static int settle(const struct model *model, json_t *config, struct err *err)
             bad |= json_object_set(config, key, value);
         }
     }
-    bad |= take(config, does, "optimizer");
-    if (model->output_count > 1 ||
-        !compile_is_portable(json_object_get(config, "loss"))) {
+    if (new_optimizer) {
+        bad |= take(config, does, "optimizer");
+    }
+    if (new_loss && (model->output_count > 1 ||
+                     !compile_is_portable(json_object_get(config, "loss")))) {
         bad |= take(config, does, "loss");
         bad |= take(config, does, "loss_weights");
     }
@@ -208,7 +211,7 @@ int keras_override_training(struct model *model, const char *optimizer,
                      "the model is not compiled: a loss is needed as well");
     }
     if (rc == 0) {
-        rc = settle(model, config, err);
+        rc = settle(model, config, optimizer != NULL, loss != NULL, err);
     }
     if (rc == 0) {
         rc = store(model, root, config, err);
