@@ -114,6 +114,11 @@ const char *client_job(const struct client *client)
     return client->job;
 }
 
+uint64_t client_interruptions(const struct client *client)
+{
+    return client->interruptions;
+}
+
 uint32_t client_partition(const struct client *client)
 {
     return client->partition;
@@ -135,6 +140,7 @@ int client_call(struct client *c, const struct http_request *request,
         int rc = http_client_send(c->http, request, response, err);
 
         if (!is_worth_retrying(rc, response->status)) {
+            c->interruptions += first_failure != 0;
             return rc;
         }
         if (first_failure == 0) {
@@ -259,7 +265,7 @@ static int take_parameters(struct http_response *response, size_t total,
     return rc;
 }
 
-/* GET parameters with this query until there is an answer that is not 204. */
+/* GET parameters with this query; 204 is CLIENT_AGAIN. */
 static int pull(struct client *c, const char *query, size_t total,
                 struct client_parameters *out, enum client_outcome *outcome,
                 struct err *err)
@@ -273,17 +279,13 @@ static int pull(struct client *c, const char *query, size_t total,
     if (path == NULL) {
         return err_nomem(err);
     }
-    for (;;) {
-        rc = get(c, path, total * sizeof(float) + HEAD_MAX,
-                 WAIT_SECONDS * 1000L + REQUEST_MS, &response, err);
-        if (rc != 0 || response.status != 204) {
-            break;
-        }
-        http_response_deinit(&response);
-    }
+    rc = get(c, path, total * sizeof(float) + HEAD_MAX,
+             WAIT_SECONDS * 1000L + REQUEST_MS, &response, err);
     if (response.status == 410) {
         *outcome = CLIENT_STOP;
         rc = 0;
+    } else if (rc == 0 && response.status == 204) {
+        *outcome = CLIENT_AGAIN;
     } else if (rc == 0) {
         rc = take_parameters(&response, total, out, err);
     }
@@ -311,9 +313,9 @@ int client_pull_step(struct client *c, uint64_t step, bool state, size_t total,
                      struct client_parameters *out,
                      enum client_outcome *outcome, struct err *err)
 {
-    char *query = mem_printf(
-        "?partition=%" PRIu32 "&attempt=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
-        c->partition, c->attempt, step, state ? "&state=1" : "", WAIT_SECONDS);
+    char *query =
+        mem_printf("?partition=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
+                   c->partition, step, state ? "&state=1" : "", WAIT_SECONDS);
     int rc = query != NULL ? pull(c, query, total, out, outcome, err)
                            : err_nomem(err);
 

@@ -37,6 +37,9 @@ int client_create(const struct client_options *options, struct client **out,
 /* Accepts NULL. */
 void client_destroy(struct client **client);
 const char *client_job(const struct client *client);
+/* How often the daemon could not be reached, but answered later: it may have
+ * been started again, from a snapshot that is behind this partition. */
+uint64_t client_interruptions(const struct client *client);
 uint32_t client_partition(const struct client *client);
 
 /* Frees what the calls below give; accepts NULL. */
@@ -59,6 +62,7 @@ void client_parameters_deinit(struct client_parameters *parameters);
 /* How a waiting request ended. */
 enum client_outcome {
     CLIENT_OK,
+    CLIENT_AGAIN,     /* not there yet: ask again */
     CLIENT_STOP,      /* the job has ended or takes no more */
     CLIENT_SUPERSEDED /* a newer attempt has this partition */
 };
@@ -66,12 +70,12 @@ enum client_outcome {
 /* The current values [0, parameters). */
 int client_pull(struct client *client, size_t parameters,
                 struct client_parameters *out, struct err *err) ERR_CHECKED;
-/* Waits for the version that step `step` is computed from; total is the number
- * of floats wanted (state: with the optimizer's slots). */
+/* Waits, for half a minute, for the version that step `step` is computed from;
+ * total is the number of floats wanted (state: with the optimizer's slots). */
 int client_pull_step(struct client *client, uint64_t step, bool state,
                      size_t total, struct client_parameters *out,
                      enum client_outcome *outcome, struct err *err) ERR_CHECKED;
-/* Waits for the end of epoch `epochs` - 1. */
+/* Waits likewise for the end of epoch `epochs` - 1. */
 int client_pull_epoch(struct client *client, uint64_t epochs, size_t parameters,
                       struct client_parameters *out,
                       enum client_outcome *outcome,

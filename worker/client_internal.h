@@ -17,6 +17,7 @@ struct client {
     uint32_t attempt;
     uint32_t stage;
     long retry_ms;
+    uint64_t interruptions;
 };
 
 /* Sends a request to path (for messages and retries): transport errors and

@@ -45,9 +45,11 @@ struct trainer {
     float *gradient;
     bool has_slots; /* asynchronous: the slots are in state already */
     struct optimizer_state optimizer;
-    uint64_t *order;       /* rows of the epoch in `ordered` */
-    uint64_t ordered;      /* epoch + 1; 0: none */
-    int64_t last_progress; /* ms */
+    uint64_t *order;             /* rows of the epoch in `ordered` */
+    uint64_t ordered;            /* epoch + 1; 0: none */
+    int64_t last_progress;       /* ms */
+    struct client_assignment at; /* what comes next */
+    uint64_t interruptions;      /* of the client, when we joined */
     enum client_outcome outcome;
 };
 
@@ -342,8 +344,8 @@ static uint64_t epochs_before(const struct trainer *t, uint64_t step)
     return t->by_epoch ? step : step / t->batches;
 }
 
-/* What this run may do: all of it, or what the first line says. Epochs that
- * are not complete for certain are not waited for then. */
+/* The step at which this run ends: the last one, or what the first line says.
+ * Epochs that are not complete for certain are not waited for then. */
 static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
 {
     const struct stream_identity *id = rows_identity(t->session->rows);
@@ -367,29 +369,59 @@ static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
     return last < t->steps ? last : t->steps;
 }
 
-static int run_steps(struct trainer *t, struct client_assignment at,
-                     struct err *err)
+/* Says what this partition holds and asks where it goes on. */
+static int join(struct trainer *t, struct err *err)
 {
-    uint64_t step = at.next_step;
-    uint64_t validated = at.next_validation;
+    struct client *client = t->session->client;
+
+    t->interruptions = client_interruptions(client);
+    return client_join(client, dataset_rows(t->rows), validation_rows(t),
+                       &t->at, &t->outcome, err);
+}
+
+/* One validation or one step, whichever is due. *done: none is left. */
+static int work(struct trainer *t, bool *done, struct err *err)
+{
+    uint64_t step = t->at.next_step;
     uint64_t validate_to;
     uint64_t last = last_step(t, &validate_to);
+    int rc;
+
+    if (validation_rows(t) != 0 && t->at.next_validation < validate_to &&
+        t->at.next_validation < epochs_before(t, step)) {
+        rc = validate(t, t->at.next_validation, err);
+        t->at.next_validation += rc == 0 && t->outcome == CLIENT_OK;
+        return rc;
+    }
+    *done = step >= last;
+    if (*done) {
+        return 0;
+    }
+    return t->by_epoch || t->asynchronous
+               ? delta_step(t, step, &t->at.next_step, err)
+               : gradient_step(t, step, &t->at.next_step, err);
+}
+
+/* A daemon that was away may have come back from a snapshot that is older than
+ * what this partition did last: then, and whenever a wait was in vain, the
+ * partition joins again and goes on where it is told to. */
+static int run_steps(struct trainer *t, struct err *err)
+{
+    bool done = false;
     int rc = 0;
 
-    for (;;) {
-        while (rc == 0 && t->outcome == CLIENT_OK && validation_rows(t) != 0 &&
-               validated < validate_to &&
-               validated < epochs_before(t, step)) {
-            rc = validate(t, validated, err);
-            validated++;
+    while (rc == 0 && !done && t->outcome == CLIENT_OK) {
+        bool away;
+
+        rc = work(t, &done, err);
+        away = client_interruptions(t->session->client) != t->interruptions;
+        if ((rc == 0 && t->outcome == CLIENT_AGAIN) ||
+            (away && (rc == 0 || rc == ERR_STATE) && t->outcome == CLIENT_OK)) {
+            done = false;
+            rc = join(t, err);
         }
-        if (rc != 0 || t->outcome != CLIENT_OK || step >= last) {
-            return rc;
-        }
-        rc = t->by_epoch || t->asynchronous
-                 ? delta_step(t, step, &step, err)
-                 : gradient_step(t, step, &step, err);
     }
+    return rc;
 }
 
 /* ---- the whole -------------------------------------------------------------
@@ -447,7 +479,6 @@ int train_run(struct session *session, struct output *output, bool *superseded,
               struct err *err)
 {
     struct trainer t = {.session = session, .task = session->task};
-    struct client_assignment assignment = {0};
     int rc = read_rows(&t, err);
 
     *superseded = false;
@@ -455,11 +486,10 @@ int train_run(struct session *session, struct output *output, bool *superseded,
         rc = prepare(&t, err);
     }
     if (rc == 0) {
-        rc = client_join(session->client, dataset_rows(t.rows),
-                         validation_rows(&t), &assignment, &t.outcome, err);
+        rc = join(&t, err);
     }
     if (rc == 0 && t.outcome == CLIENT_OK) {
-        rc = run_steps(&t, assignment, err);
+        rc = run_steps(&t, err);
     }
     if (rc == 0) {
         *superseded = t.outcome == CLIENT_SUPERSEDED;
