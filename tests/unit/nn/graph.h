@@ -22,7 +22,8 @@ struct graph {
     float *params;
 };
 
-static inline json_t *graph_json(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static inline json_t *
+graph_json(const char *format, va_list args)
 {
     char text[512];
     json_error_t fault;
