@@ -38,8 +38,9 @@ HARDEN := -fno-common -fstack-protector-strong -fstack-clash-protection
 SANFLAGS := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 OPT := $(if $(SANITIZER),-O1 -g,-O2 -g -D_FORTIFY_SOURCE=2)
 # The vector kernels are plain loops that the compiler vectorises; -O3 only
-# for them, and never -ffast-math (NaN checks, reference cases).
-KERNEL_OPT := $(if $(SANITIZER),,-O3)
+# for them, without errno (sqrt is one instruction then), and never with
+# -ffast-math (NaN checks, reference cases).
+KERNEL_OPT := $(if $(SANITIZER),,-O3) -fno-math-errno
 
 PACKAGES := libevent libevent_openssl libevent_pthreads libprotobuf-c libcurl \
   jansson libzip hdf5 sqlite3 libsystemd openssl zlib \
