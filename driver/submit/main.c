@@ -67,6 +67,17 @@ static int check_operands(const struct verb *verb, const struct command *c,
     return 0;
 }
 
+/* A wrong command line, too, is told to a program in its own language. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* argv[0] is the verb. */
 static int run_verb(const struct verb *verb, int argc, char **argv,
                     struct command *c, struct err *err)
@@ -86,7 +97,8 @@ static int run_verb(const struct verb *verb, int argc, char **argv,
         verbs_print_verb_help(verb, stdout);
         goto out;
     }
-    c->json = c->opt.json ? stdout : NULL;
+    c->json =
+        c->opt.json || (rc != 0 && wants_json(argc, argv)) ? stdout : NULL;
     c->out = c->opt.json || c->opt.quiet ? NULL : stdout;
     if (rc == 0) {
         rc = check_operands(verb, c, err);

@@ -26,19 +26,16 @@ static int put(json_t *object, const char *key, json_t *value, struct err *err)
 static int put_text(json_t *object, const char *key, const char *option,
                     const char *text, struct err *err)
 {
+    unsigned long refused = mem_refused();
     json_t *value;
 
     if (text == NULL) {
         return 0;
     }
     value = json_string(text);
-    if (value == NULL) {
-        for (const char *p = text; *p != '\0'; p++) {
-            if ((unsigned char)*p >= 0x80) {
-                return err_set(err, ERR_INVALID, "--%s %s: not UTF-8 text",
-                               option, text);
-            }
-        }
+    if (value == NULL && mem_refused() == refused) {
+        return err_set(err, ERR_INVALID, "--%s %s: not UTF-8 text", option,
+                       text);
     }
     return put(object, key, value, err);
 }

@@ -91,15 +91,14 @@ static int source_path(const char *source, bool local, char **out,
 /* JSON text is UTF-8; a path need not be. */
 static int append_text(json_t *list, const char *text, struct err *err)
 {
+    unsigned long refused = mem_refused();
+
     if (json_array_append_new(list, json_string(text)) == 0) {
         return 0;
     }
-    for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p >= 0x80) {
-            return err_set(err, ERR_INVALID, "%s: the path is not UTF-8", text);
-        }
-    }
-    return err_nomem(err);
+    return mem_refused() != refused
+               ? err_nomem(err)
+               : err_set(err, ERR_INVALID, "%s: the path is not UTF-8", text);
 }
 
 int source_list(const struct opt_list *sources, const char *option, bool local,

@@ -4,6 +4,7 @@
  */
 #include "driver/submit/table.h"
 
+#include "common/mem.h"
 #include "driver/submit/progress.h"
 
 #include <string.h>
@@ -24,9 +25,10 @@ void table_deinit(struct table *t)
 
 int table_add(struct table *t, const char *text, struct err *err)
 {
+    unsigned long refused = mem_refused();
     json_t *cell = text != NULL ? json_string(text) : NULL;
 
-    if (cell == NULL) {
+    if (cell == NULL && mem_refused() == refused) {
         cell = json_string("-");
     }
     return json_array_append_new(t->cells, cell) == 0 ? 0 : err_nomem(err);
