@@ -159,6 +159,39 @@ $(foreach r,$(ROOMS),$(eval $(call unit_test,$(r))))
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
+# ---- Spark -----------------------------------------------------------------
+
+# The bridge is compiled against the jars of an installation: SPARK_HOME, or the
+# pinned one in a private venv. One jar runs on 3.5 and on 4.x.
+SPARK_VERSION := 4.0.0
+SPARK_VENV := build/venv-spark-$(SPARK_VERSION)
+SPARK_JARS = $(if $(SPARK_HOME),$(SPARK_HOME),$(SPARK_VENV)/spark)/jars
+JAR := $(B)/share/elephas/elephas-spark.jar
+ARCH := $(shell uname -m)
+BUNDLE := $(B)/share/elephas/elephas-worker-$(VERSION)-linux-$(ARCH).tar.gz
+.PHONY: spark bundle
+
+spark: $(JAR) ## build the Java bridge (Spark from SPARK_HOME, or a private venv)
+
+$(JAR): $(wildcard driver/spark/*.java)
+	$(if $(SPARK_HOME),,$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION))
+	$(call say,JAVAC,$@)
+	$(Q)rm -rf $(B)/classes && mkdir -p $(B)/classes $(@D)
+	$(Q)javac -Xlint:all,-path,-processing $(if $(WERROR),-Werror) -proc:none --release 17 \
+	  -cp '$(SPARK_JARS)/*' -d $(B)/classes $^
+	$(Q)printf 'Implementation-Version: $(VERSION)\n' >$(B)/classes.mf
+	$(Q)jar --create --file $@.part --manifest $(B)/classes.mf -C $(B)/classes elephas && mv $@.part $@
+
+bundle: $(BUNDLE) ## pack elephas-worker with its libraries for executors
+
+$(B)/bundle/elephas-worker: $(B)/obj/worker/main.o $(foreach r,worker nn keras model common,$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -Wl,-rpath,'$$ORIGIN/../lib',--disable-new-dtags \
+	  -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_CURL) $(LIBS_COMMON)
+
+$(BUNDLE): $(B)/bundle/elephas-worker deploy/bundle.sh
+	$(Q)deploy/bundle.sh $< $@
+
 include tests/checks.mk
 
 demo: all ## train, evaluate and predict MNIST with a private elephasd

@@ -30,7 +30,8 @@ final class Input<R> {
 
     static Feed.Head head(Order order) {
         return new Feed.Head().word("job", order.job).word("server", order.server)
-                .word("token", order.token).word("stage", order.generation);
+                .word("token", order.token).word("stage", order.generation)
+                .word("tied", 1);
     }
 
     /** Whether the rows can go to the workers as the lines they are. */
