@@ -113,6 +113,9 @@ int check_gradient(const struct model *model, const float *params,
         goto out;
     }
     memcpy(run.params, params, n * sizeof(float));
+    for (size_t i = 0; i < n; i++) {
+        run.gradient[i] = NAN; /* every element must be written */
+    }
     if ((rc = net_create(model, &run.net, err)) != 0 ||
         (rc = net_gradient(run.net, run.params, batch, draws, run.gradient,
                            NULL, NULL, err)) != 0) {

@@ -92,12 +92,60 @@ START_TEST(drops_at_its_rate)
 }
 END_TEST
 
+/* Two layers of one net: what is kept by both is what each keeps alone,
+ * multiplied, which it would not be if they dropped the same elements. */
+START_TEST(layers_drop_independently)
+{
+    enum { ROWS = 4000 };
+    struct graph g = {0};
+    size_t in = graph_input(&g, "[4]");
+    size_t t = in;
+    float *x = mem_zfloats(ROWS * 4);
+    float *y = mem_zfloats(ROWS * 4);
+    const float *inputs[] = {x};
+    const float *labels[] = {y};
+    struct net_batch batch = {.rows = ROWS, .x = inputs, .y = labels};
+    struct net_draws draws = {.seed = 9};
+    float *gradient;
+    struct net *net = NULL;
+    double loss;
+    struct err err = {0};
+
+    for (int i = 0; i < 2; i++) {
+        t = graph_on(&g, graph_layer(&g, "Dropout", "{'rate': 0.5}"), t);
+    }
+    t = graph_on(
+        &g, graph_layer(&g, "Dense", "{'units': 4, 'use_bias': false}"), t);
+    graph_finish_one(&g, in, t);
+    graph_compile_one(&g, "mae");
+    unit_ok(net_create(g.model, &net, &err), &err);
+    gradient = mem_floats(g.model->parameters);
+    for (size_t i = 0; i < 16; i++) {
+        g.params[i] = i % 5 == 0 ? 0.25f : 0.0f;
+    }
+    for (size_t i = 0; i < ROWS * 4; i++) {
+        x[i] = 1.0f;
+    }
+    unit_ok(net_gradient(net, g.params, &batch, &draws, gradient, NULL, &loss,
+                         &err),
+            &err);
+    /* 0.25 * 4 where both keep; 0.5 if they dropped the same */
+    ck_assert_msg(fabs(loss - 0.25) < 0.02, "kept %g", loss);
+    mem_free_aligned(gradient);
+    mem_free_aligned(x);
+    mem_free_aligned(y);
+    net_destroy(&net);
+    graph_release(&g);
+}
+END_TEST
+
 static TCase *basic(void)
 {
     TCase *tc = tcase_create("dropout");
 
     tcase_add_test(tc, many_numbers_equal_single_ones);
     tcase_add_loop_test(tc, drops_at_its_rate, 0, 4);
+    tcase_add_test(tc, layers_drop_independently);
     return tc;
 }
 

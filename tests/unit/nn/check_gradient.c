@@ -244,6 +244,21 @@ START_TEST(tensors_used_more_than_once)
 }
 END_TEST
 
+/* Two losses on one tensor, neither of which takes logits. */
+START_TEST(one_tensor_is_two_outputs)
+{
+    static const char *const two[] = {"mse", "mae"};
+    static const double loss_weights[] = {1.0, 0.5};
+    struct graph g = {0};
+    size_t in = graph_input(&g, "[3]");
+    size_t t = graph_dense(&g, graph_dense(&g, in, 4, "tanh"), 2, "softmax");
+    size_t outs[2] = {t, t};
+
+    graph_finish(&g, 1, &in, 2, outs);
+    judge(&g, two, loss_weights, true);
+}
+END_TEST
+
 START_TEST(frozen_layers_and_unused_outputs)
 {
     static const char *const two[] = {"mse", ""};
@@ -286,6 +301,7 @@ static TCase *basic(void)
     tcase_add_test(tc, dropout_hides_logits_in_training);
     tcase_add_test(tc, shared_layer_with_two_inputs);
     tcase_add_test(tc, tensors_used_more_than_once);
+    tcase_add_test(tc, one_tensor_is_two_outputs);
     tcase_add_test(tc, frozen_layers_and_unused_outputs);
     return tc;
 }

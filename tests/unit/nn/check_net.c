@@ -310,6 +310,62 @@ START_TEST(dropout_is_repeatable)
 }
 END_TEST
 
+/* Where probabilities are 0 or 1 in float32, a crossentropy behind softmax or
+ * sigmoid still sees the logits, as Keras on TensorFlow does; behind another
+ * function of the same values it sees clipped ones: the mean of -ln(1e-7) and
+ * of -ln(1 - t), t the float next to 1 - 1e-7. */
+START_TEST(saturated_probabilities_keep_their_logits)
+{
+    static const struct {
+        const char *loss;
+        const char *closing;
+        double want;
+    } cases[] = {
+        {"binary_crossentropy", "sigmoid", 40.0},
+        {"categorical_crossentropy", "softmax", 80.0},
+        {"sparse_categorical_crossentropy", "softmax", 80.0},
+        {"binary_crossentropy", "hard_sigmoid", 16.0302404},
+    };
+    /* logits (40, -40); labels say the opposite */
+    static const float x[] = {40.0f};
+    static const float one_hot[] = {0.0f, 1.0f};
+    static const float class[] = {1.0f};
+    const float *inputs[] = {x};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool sparse = strstr(cases[i].loss, "sparse") != NULL;
+        const float *labels[] = {sparse ? class : one_hot};
+        struct net_batch batch = {.rows = 1, .x = inputs, .y = labels};
+        struct graph g = {0};
+        size_t in = graph_input(&g, "[1]");
+        struct totals *totals = NULL;
+        struct net *net;
+        float gradient[4];
+        double loss;
+        double got;
+        struct err err = {0};
+
+        graph_finish_one(&g, in, graph_dense(&g, in, 2, cases[i].closing));
+        graph_compile_one(&g, cases[i].loss);
+        memcpy(g.params, (float[]){1.0f, -1.0f, 0.0f, 0.0f}, 4 * sizeof(float));
+        net = make_net(&g);
+        unit_ok(totals_create(g.model, &totals, &err), &err);
+        unit_ok(net_evaluate(net, g.params, &batch, totals, &err), &err);
+        totals_result(totals, totals_find(totals, "loss"), &got);
+        unit_assert_close(got, cases[i].want, 1e-6);
+        unit_ok(net_gradient(net, g.params, &batch, &draws, gradient, NULL,
+                             &loss, &err),
+                &err);
+        unit_assert_close(loss, cases[i].want, 1e-6);
+        /* the bias of the wrong class is pushed down, unless it is flat */
+        ck_assert((gradient[2] > 0.4f) == (cases[i].want > 20.0));
+        totals_destroy(&totals);
+        net_destroy(&net);
+        graph_release(&g);
+    }
+}
+END_TEST
+
 START_TEST(no_rows_are_no_work)
 {
     struct graph g = two_layer_graph();
@@ -485,6 +541,7 @@ static TCase *basic(void)
     tcase_add_test(tc, views_copy_nothing);
     tcase_add_test(tc, totals_of_several_outputs);
     tcase_add_test(tc, dropout_is_repeatable);
+    tcase_add_test(tc, saturated_probabilities_keep_their_logits);
     tcase_add_test(tc, no_rows_are_no_work);
     tcase_add_test(tc, a_model_without_loss_only_predicts);
     tcase_add_test(tc, a_wrong_label_names_output_and_row);

@@ -164,6 +164,32 @@ START_TEST(arrays_do_not_overlap)
 }
 END_TEST
 
+/* Gradients that meet in a tensor are computed aside, all of a call at once. */
+START_TEST(spare_holds_what_meets)
+{
+    struct graph g = {0};
+    size_t in = graph_input(&g, "[2]");
+    size_t wide = graph_dense(&g, in, 100, "tanh");
+    size_t outs[2];
+    static const char *const losses[] = {"mse", "mse"};
+    static const float x[6] = {0};
+    const float *inputs[] = {x};
+    struct net net;
+    struct err err = {0};
+
+    outs[0] = graph_dense(&g, wide, 1, "linear");
+    outs[1] = graph_dense(&g, wide, 1, "linear");
+    graph_finish(&g, 1, &in, 2, outs);
+    graph_compile(&g, losses, NULL);
+    make_plan(&g, &net);
+    ck_assert_uint_eq(tensor(&net, wide)->uses, 2);
+    unit_ok(plan_bind(&net, 3, PLAN_TRAINING, inputs, &err), &err);
+    ck_assert(net.spare + (size_t)3 * 100 <= net.memory + net.memory_size);
+    plan_destroy(&net);
+    graph_release(&g);
+}
+END_TEST
+
 START_TEST(memory_grows_and_stays)
 {
     struct graph g = {0};
@@ -202,6 +228,7 @@ static TCase *basic(void)
     tcase_add_test(tc, views_depend_on_the_mode);
     tcase_add_test(tc, no_gradient_without_anything_trained);
     tcase_add_test(tc, arrays_do_not_overlap);
+    tcase_add_test(tc, spare_holds_what_meets);
     tcase_add_test(tc, memory_grows_and_stays);
     return tc;
 }
