@@ -312,11 +312,15 @@ static int read_any_weights(struct view image, const struct loading *l,
     if (h5_has_group(h5, "model_weights")) {
         rc = weights_read_legacy(h5, "model_weights", l->model, l->graph, state,
                                  err);
-    } else if (h5_names(h5, "", "layer_names", &names, NULL) == 0) {
+        goto out;
+    }
+    rc = h5_names(h5, "", "layer_names", &names, err);
+    if (rc == 0) {
         rc = weights_read_legacy(h5, "", l->model, l->graph, state, err);
-    } else {
+    } else if (rc != ERR_NOMEM) { /* no such list: the form of Keras 3 */
         rc = weights_read(h5, l->model, state, err);
     }
+out:
     h5_names_deinit(&names);
     h5_close(&h5);
     return rc;
