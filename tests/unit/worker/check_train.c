@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check_train: whole training runs of one partition against a small master
+ * (one partition, synchronous): the weights must be those of a plain loop over
+ * the same batches, whatever is interrupted in between.
+ */
+#include "tests/unit/worker/fake.h"
+#include "tests/unit/worker/fixture.h"
+
+#include "common/mem.h"
+#include "common/model/model_wire.h"
+#include "common/model/optimizer.h"
+#include "common/rng.h"
+#include "common/wire.h"
+#include "worker/batch.h"
+#include "worker/work.h"
+
+#include <fcntl.h>
+
+#define ROWS 23
+#define VALIDATION 5
+#define BATCH 4
+#define EPOCHS 3
+#define STEPS 6 /* ceil(ROWS / BATCH) */
+#define SEED 99
+#define HASH "00ff"
+
+/* The master: answers as docs/PROTOCOL.md section 5 says for one partition. */
+struct master {
+    struct model *model;
+    struct model_state state;
+    struct buf encoded;
+    bool by_batch;
+    bool asynchronous;
+    bool shuffle;
+    uint64_t version;
+    uint64_t next_step;
+    uint64_t next_validation;
+    uint64_t joins;
+    uint64_t samples;
+    uint64_t validation_samples;
+    uint64_t progress;
+    double train_rows; /* of the last update's metrics */
+    /* faults */
+    uint64_t stop_at;      /* step from which on the job is over */
+    uint64_t supersede_at; /* step that is told it is superseded */
+    uint64_t not_yet;      /* so often 204 */
+    uint64_t forget_at;    /* step at which it falls back, after a 503 */
+    bool forgot;
+    struct model_state old; /* state it falls back to, of old_step */
+    uint64_t old_step;
+};
+
+static size_t state_size(const struct master *m)
+{
+    return m->model->parameters *
+           (1 + optimizer_slot_count(m->model->optimizer));
+}
+
+static void copy_state(const struct master *m, const struct model_state *from,
+                       struct model_state *to)
+{
+    memcpy(to->values, from->values, state_size(m) * sizeof(float));
+    to->optimizer.iterations = from->optimizer.iterations;
+    memcpy(to->optimizer.scalars, from->optimizer.scalars,
+           sizeof(to->optimizer.scalars));
+}
+
+static void pack(struct fake_reply *reply, const ProtobufCMessage *message)
+{
+    struct err err = {0};
+
+    unit_ok(wire_pack(message, &reply->body, &err), &err);
+}
+
+static void give_task(const struct master *m, struct fake_reply *reply)
+{
+    Elephas__V1__Task task = ELEPHAS__V1__TASK__INIT;
+    Elephas__V1__DataSpec data = ELEPHAS__V1__DATA_SPEC__INIT;
+    char hash[] = HASH;
+    char label[] = "3";
+    char *labels[] = {label};
+
+    data.labels = labels;
+    data.n_labels = 1;
+    data.nb_classes = 2;
+    task.kind = ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN;
+    task.data = &data;
+    task.model = hash;
+    task.partitions = 1;
+    task.mode = m->asynchronous ? ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS
+                                : ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    task.frequency = m->by_batch ? ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH
+                                 : ELEPHAS__V1__FREQUENCY__FREQUENCY_EPOCH;
+    task.epochs = EPOCHS;
+    task.batch_size = BATCH;
+    task.seed = SEED;
+    task.shuffle = m->shuffle;
+    pack(reply, &task.base);
+}
+
+static void give_parameters(struct master *m, const char *query,
+                            struct fake_reply *reply)
+{
+    Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
+    Elephas__V1__Range range = ELEPHAS__V1__RANGE__INIT;
+    Elephas__V1__OptimizerState o = ELEPHAS__V1__OPTIMIZER_STATE__INIT;
+    size_t n =
+        strstr(query, "state=1") != NULL ? state_size(m) : m->model->parameters;
+    struct err err = {0};
+
+    if (m->not_yet > 0) {
+        m->not_yet--;
+        reply->status = 204;
+        return;
+    }
+    if (strstr(query, "step=") != NULL && m->next_step >= m->stop_at) {
+        reply->status = 410;
+        return;
+    }
+    o.iterations = m->state.optimizer.iterations;
+    o.scalars = m->state.optimizer.scalars;
+    o.n_scalars = optimizer_scalar_count(m->model->optimizer);
+    o.slots = (uint32_t)optimizer_slot_count(m->model->optimizer);
+    range.end = n;
+    p.version = m->version;
+    p.range = &range;
+    p.optimizer = &o;
+    unit_ok(wire_pack_values(&p.base, m->state.values, n, &reply->body, &err),
+            &err);
+}
+
+static void apply(struct master *m, const Elephas__V1__ParameterUpdate *u,
+                  struct view values)
+{
+    size_t n = values.len / sizeof(float);
+    float *delta = mem_floats(n);
+
+    memcpy(delta, values.data, values.len);
+    ck_assert_uint_eq(u->base_version, m->version);
+    ck_assert_uint_eq(u->range->end, n);
+    if (m->by_batch && !m->asynchronous) {
+        ck_assert_int_eq(u->kind,
+                         ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_GRADIENT);
+        ck_assert_uint_eq(n, m->model->parameters);
+        optimizer_step(m->model->optimizer, m->model, &m->state.optimizer,
+                       m->state.values, delta);
+    } else {
+        ck_assert_int_eq(u->kind, ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_DELTA);
+        ck_assert_uint_eq(n, m->asynchronous ? m->model->parameters
+                                             : state_size(m));
+        for (size_t i = 0; i < n; i++) {
+            m->state.values[i] -= delta[i];
+        }
+        m->state.optimizer.iterations += u->iterations;
+    }
+    mem_free_aligned(delta);
+    ck_assert_str_eq(u->metrics[0]->name, "loss");
+    m->train_rows = u->metrics[0]->values[u->metrics[0]->n_values - 1];
+    ck_assert(m->train_rows == (double)u->samples);
+    m->version++;
+    m->next_step++;
+}
+
+static void take_update(struct master *m, struct view body,
+                        struct fake_reply *reply)
+{
+    Elephas__V1__UpdateReply answer = ELEPHAS__V1__UPDATE_REPLY__INIT;
+    ProtobufCMessage *message = NULL;
+    const Elephas__V1__ParameterUpdate *u;
+    struct view head;
+    struct view values;
+    struct err err = {0};
+
+    unit_ok(wire_split(body, &head, &values, &err), &err);
+    unit_ok(wire_unpack(&elephas__v1__parameter_update__descriptor, head,
+                        &message, &err),
+            &err);
+    u = (const Elephas__V1__ParameterUpdate *)message;
+    answer.status = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_APPLIED;
+    if (u->step == m->supersede_at) {
+        answer.status = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_SUPERSEDED;
+    } else if (u->step < m->next_step) {
+        answer.status = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_DUPLICATE;
+    } else if (u->step > m->next_step) {
+        reply->status = 409; /* "has not come yet" */
+    } else if (u->step == m->forget_at && !m->forgot) {
+        /* dies, and comes back from an old snapshot */
+        m->forgot = true;
+        copy_state(m, &m->old, &m->state);
+        m->next_step = m->old_step;
+        m->version = m->old_step;
+        reply->status = 503;
+    } else {
+        apply(m, u, values);
+        if (m->next_step == m->old_step) {
+            copy_state(m, &m->state, &m->old);
+        }
+    }
+    answer.next_step = m->next_step;
+    answer.version = m->version;
+    if (reply->status == 200) {
+        pack(reply, &answer.base);
+    }
+    wire_free(&message);
+}
+
+static void take_result(struct master *m, struct view body,
+                        struct fake_reply *reply)
+{
+    Elephas__V1__UpdateReply answer = ELEPHAS__V1__UPDATE_REPLY__INIT;
+    ProtobufCMessage *message = NULL;
+    const Elephas__V1__Result *r;
+    struct err err = {0};
+
+    unit_ok(wire_unpack(&elephas__v1__result__descriptor, body, &message, &err),
+            &err);
+    r = (const Elephas__V1__Result *)message;
+    if (r->progress) {
+        m->progress++;
+    } else {
+        ck_assert_uint_eq(r->epoch, m->next_validation);
+        ck_assert_uint_eq(r->samples, VALIDATION);
+        m->next_validation++;
+    }
+    answer.status = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_APPLIED;
+    pack(reply, &answer.base);
+    wire_free(&message);
+}
+
+static void take_join(struct master *m, struct view body,
+                      struct fake_reply *reply)
+{
+    Elephas__V1__Assignment a = ELEPHAS__V1__ASSIGNMENT__INIT;
+    ProtobufCMessage *message = NULL;
+    const Elephas__V1__Join *join;
+    struct err err = {0};
+
+    unit_ok(wire_unpack(&elephas__v1__join__descriptor, body, &message, &err),
+            &err);
+    join = (const Elephas__V1__Join *)message;
+    m->samples = join->samples;
+    m->validation_samples = join->validation_samples;
+    m->joins++;
+    a.next_step = m->next_step;
+    a.next_validation = m->next_validation;
+    pack(reply, &a.base);
+    wire_free(&message);
+}
+
+static void answer(void *context, const struct fake_request *request,
+                   struct fake_reply *reply)
+{
+    struct master *m = context;
+    const char *path = request->path;
+    struct err err = {0};
+
+    if (strcmp(path, "/v1/models/" HASH) == 0) {
+        unit_ok(buf_append(&reply->body, m->encoded.data, m->encoded.len, &err),
+                &err);
+        return;
+    }
+    ck_assert_msg(strncmp(path, "/v1/jobs/j/", 11) == 0, "%s", path);
+    path += 11;
+    if (strcmp(path, "task") == 0) {
+        give_task(m, reply);
+    } else if (strncmp(path, "parameters", 10) == 0) {
+        give_parameters(m, path, reply);
+    } else if (strcmp(path, "partitions") == 0) {
+        take_join(m, request->body, reply);
+    } else if (strcmp(path, "updates") == 0) {
+        take_update(m, request->body, reply);
+    } else if (strcmp(path, "results") == 0) {
+        take_result(m, request->body, reply);
+    } else {
+        reply->status = 404;
+    }
+}
+
+/* 3 -> Dense 4 relu -> Dropout -> Dense 2 softmax, Adam. */
+static struct model *make_model(void)
+{
+    struct model *m = NULL;
+    struct tensor_ref at = {0, 0};
+    const struct object_spec optimizer = {.class_name = "Adam"};
+    const struct object_spec loss = {.class_name = "categorical_crossentropy"};
+    const struct object_spec metric = {.class_name = "acc"};
+    const struct output_spec output = {.name = "out",
+                                       .loss = &loss,
+                                       .loss_weight = 1,
+                                       .metrics = &metric,
+                                       .metric_count = 1};
+    struct err err = {0};
+
+    unit_ok(model_create("m", &m, &err), &err);
+    at.call = fixture_layer(m, "in", "InputLayer", "{\"batch_shape\":[null,3]}",
+                            NULL);
+    at.call = fixture_layer(m, "hidden", "Dense",
+                            "{\"units\":4,\"activation\":\"relu\"}", &at);
+    at.call = fixture_layer(m, "drop", "Dropout", "{\"rate\":0.25}", &at);
+    at.call = fixture_layer(m, "out", "Dense",
+                            "{\"units\":2,\"activation\":\"softmax\"}", &at);
+    unit_ok(model_set_inputs(m, &(struct tensor_ref){0, 0}, 1, &err), &err);
+    unit_ok(model_set_outputs(m, &at, 1, &err), &err);
+    unit_ok(model_finish(m, &err), &err);
+    unit_ok(model_set_training(m, &optimizer, &output, 1, &err), &err);
+    return m;
+}
+
+static void master_init(struct master *m)
+{
+    struct err err = {0};
+
+    memset(m, 0, sizeof(*m));
+    m->model = make_model();
+    m->shuffle = true;
+    m->stop_at = UINT64_MAX;
+    m->supersede_at = UINT64_MAX;
+    m->forget_at = UINT64_MAX;
+    m->old_step = UINT64_MAX;
+    unit_ok(model_state_init(m->model, &m->state, &err), &err);
+    unit_ok(model_state_init(m->model, &m->old, &err), &err);
+    model_initialize(m->model, 5, m->state.values);
+    buf_init(&m->encoded, 1 << 20);
+    unit_ok(model_encode(m->model, NULL, &m->encoded, &err), &err);
+}
+
+static void master_deinit(struct master *m)
+{
+    model_state_deinit(&m->state);
+    model_state_deinit(&m->old);
+    buf_deinit(&m->encoded);
+    model_destroy(&m->model);
+}
+
+static float feature(size_t row, size_t k)
+{
+    return (float)((row * 7 + k * 3) % 11) / 8.0F;
+}
+
+/* The partition as lines. */
+static char *make_rows(const char *url, size_t rows)
+{
+    char *text = mem_alloc(8192);
+    int n =
+        snprintf(text, 8192,
+                 "#elephas/1 job=j server=%s token=t partition=0 end=1\n", url);
+
+    for (size_t i = 0; i < rows + VALIDATION; i++) {
+        if (i == rows) {
+            n += snprintf(text + n, 8192 - (size_t)n,
+                          "#elephas/1 validation first=24 step=1\n");
+        }
+        n += snprintf(text + n, 8192 - (size_t)n, "%g,%g,%g,%zu\n",
+                      (double)feature(i, 0), (double)feature(i, 1),
+                      (double)feature(i, 2), i % 2);
+    }
+    (void)snprintf(text + n, 8192 - (size_t)n, "#elephas/1 end rows=%zu\n",
+                   rows + VALIDATION);
+    return text;
+}
+
+/* One run of the worker; its line in out[200]. */
+static int run_worker(const char *url, size_t rows, char *out, bool *superseded,
+                      struct err *err)
+{
+    struct worker_options options = {.verb = WORKER_TRAIN};
+    struct session session = {0};
+    struct output output;
+    char *text = make_rows(url, rows);
+    int fd = fixture_fd(text);
+    int rc = session_open(&options, fd, &session, err);
+
+    *superseded = false;
+    out[0] = '\0';
+    output_init(&output, -1);
+    if (rc == 0) {
+        rc = train_run(&session, &output, superseded, err);
+        (void)snprintf(out, 200, "%s", buf_str(&output.buf));
+    }
+    output_deinit(&output);
+    session_close(&session);
+    (void)close(fd);
+    mem_free(text);
+    return rc;
+}
+
+/* What a plain loop over the same batches gives. */
+static void reference(const struct master *m, struct model_state *state)
+{
+    const struct row_layout layout = {3, 2, false, 5};
+    struct net *net = NULL;
+    struct batch *batch = NULL;
+    float *gradient = mem_zfloats(m->model->parameters);
+    uint64_t order[ROWS];
+    struct err err = {0};
+
+    unit_ok(net_create(m->model, &net, &err), &err);
+    unit_ok(batch_create(m->model, &layout, BATCH, &batch, &err), &err);
+    for (uint64_t step = 0; step < EPOCHS * STEPS; step++) {
+        const struct net_draws draws = {SEED, 0, step};
+        struct rng rng;
+
+        rng_init(&rng, SEED, RNG_SHUFFLE, 0, step / STEPS, 0);
+        rng_permutation(&rng, order, ROWS);
+        batch_clear(batch);
+        for (size_t i = step % STEPS * BATCH;
+             i < ROWS && i < (step % STEPS + 1) * BATCH; i++) {
+            size_t r = m->shuffle ? (size_t)order[i] : i;
+            const float row[] = {feature(r, 0), feature(r, 1), feature(r, 2),
+                                 r % 2 == 0, r % 2 == 1};
+
+            batch_add(batch, row);
+        }
+        unit_ok(net_gradient(net, state->values, batch_net(batch), &draws,
+                             gradient, NULL, NULL, &err),
+                &err);
+        optimizer_step(m->model->optimizer, m->model, &state->optimizer,
+                       state->values, gradient);
+    }
+    net_destroy(&net);
+    batch_destroy(&batch);
+    mem_free_aligned(gradient);
+}
+
+struct scene {
+    struct master master;
+    struct fake fake;
+    struct model_state want; /* of the plain loop */
+};
+
+static void scene_start(struct scene *s, bool by_batch)
+{
+    struct err err = {0};
+
+    master_init(&s->master);
+    s->master.by_batch = by_batch;
+    unit_ok(model_state_init(s->master.model, &s->want, &err), &err);
+    copy_state(&s->master, &s->master.state, &s->want);
+    reference(&s->master, &s->want);
+    fake_start(&s->fake, answer, &s->master);
+}
+
+static void scene_stop(struct scene *s)
+{
+    fake_stop(&s->fake);
+    model_state_deinit(&s->want);
+    master_deinit(&s->master);
+}
+
+/* Runs the worker to its end and expects this outcome. */
+static void scene_run(struct scene *s, bool superseded)
+{
+    char line[200];
+    bool got = false;
+    struct err err = {0};
+
+    unit_ok(run_worker(s->fake.url, ROWS, line, &got, &err), &err);
+    ck_assert_int_eq(got, superseded);
+    fixture_contains(line, "{\"partition\":0,\"samples\":23,");
+}
+
+/* Weights and slots are those of the plain loop. A delta that is added again
+ * may be off in the last place; whole gradients are the same bits. */
+static void scene_check(const struct scene *s, double tolerance)
+{
+    const struct master *m = &s->master;
+
+    for (size_t i = 0; i < state_size(m); i++) {
+        unit_assert_close(m->state.values[i], s->want.values[i], tolerance);
+    }
+    ck_assert_uint_eq(m->state.optimizer.iterations, EPOCHS * STEPS);
+    ck_assert_uint_eq(m->next_validation, EPOCHS);
+    ck_assert_uint_eq(m->samples, ROWS);
+    ck_assert_uint_eq(m->validation_samples, VALIDATION);
+}
+
+START_TEST(epochs_are_those_of_a_plain_loop)
+{
+    struct scene s;
+
+    scene_start(&s, false);
+    scene_run(&s, false);
+    ck_assert_uint_eq(s.master.next_step, EPOCHS);
+    ck_assert(s.master.train_rows == ROWS);
+    scene_check(&s, 1e-6);
+    scene_stop(&s);
+}
+END_TEST
+
+START_TEST(batches_are_those_of_a_plain_loop)
+{
+    struct scene s;
+
+    scene_start(&s, true);
+    scene_run(&s, false);
+    ck_assert_uint_eq(s.master.next_step, (uint64_t)EPOCHS * STEPS);
+    ck_assert(s.master.train_rows == ROWS % BATCH);
+    scene_check(&s, 0);
+    scene_stop(&s);
+}
+END_TEST
+
+START_TEST(rows_keep_their_order_without_shuffle)
+{
+    struct scene s;
+    struct err err = {0};
+
+    scene_start(&s, true);
+    s.master.shuffle = false;
+    model_state_deinit(&s.want);
+    unit_ok(model_state_init(s.master.model, &s.want, &err), &err);
+    copy_state(&s.master, &s.master.state, &s.want);
+    reference(&s.master, &s.want);
+    scene_run(&s, false);
+    scene_check(&s, 0);
+    scene_stop(&s);
+}
+END_TEST
+
+START_TEST(a_new_attempt_goes_on_where_the_last_one_stopped)
+{
+    for (int by_batch = 0; by_batch < 2; by_batch++) {
+        struct scene s;
+
+        scene_start(&s, by_batch != 0);
+        s.master.stop_at = by_batch ? 9 : 2;
+        scene_run(&s, false);
+        ck_assert_uint_eq(s.master.next_step, s.master.stop_at);
+        s.master.stop_at = UINT64_MAX;
+        scene_run(&s, false);
+        ck_assert_uint_eq(s.master.joins, 2);
+        scene_check(&s, by_batch ? 0 : 1e-6);
+        scene_stop(&s);
+    }
+}
+END_TEST
+
+START_TEST(superseded_attempts_end)
+{
+    struct scene s;
+
+    scene_start(&s, true);
+    s.master.supersede_at = 4;
+    scene_run(&s, true);
+    ck_assert_uint_eq(s.master.next_step, 4);
+    scene_stop(&s);
+}
+END_TEST
+
+/* After 204 it joins again and asks again. */
+START_TEST(waits_as_long_as_it_takes)
+{
+    struct scene s;
+
+    scene_start(&s, true);
+    s.master.not_yet = 3;
+    scene_run(&s, false);
+    ck_assert_uint_eq(s.master.joins, 4);
+    scene_check(&s, 0);
+    scene_stop(&s);
+}
+END_TEST
+
+START_TEST(a_daemon_that_fell_back_is_caught_up_with)
+{
+    struct scene s;
+
+    scene_start(&s, true);
+    s.master.old_step = 3;
+    s.master.forget_at = 5;
+    scene_run(&s, false);
+    ck_assert(s.master.forgot);
+    ck_assert_uint_eq(s.master.joins, 2);
+    scene_check(&s, 0);
+    scene_stop(&s);
+}
+END_TEST
+
+/* With one worker a delta of parameters and slots of its own are the same
+ * loop again. */
+START_TEST(asynchronous_steps_keep_their_slots)
+{
+    for (int by_batch = 0; by_batch < 2; by_batch++) {
+        struct scene s;
+
+        scene_start(&s, by_batch != 0);
+        s.master.asynchronous = true;
+        scene_run(&s, false);
+        for (size_t i = 0; i < s.master.model->parameters; i++) {
+            unit_assert_close(s.master.state.values[i], s.want.values[i], 1e-5);
+        }
+        ck_assert_uint_eq(s.master.next_validation, EPOCHS);
+        scene_stop(&s);
+    }
+}
+END_TEST
+
+START_TEST(a_partition_without_rows_only_validates)
+{
+    struct scene s;
+    char line[200];
+    bool superseded;
+    struct err err = {0};
+
+    scene_start(&s, false);
+    unit_ok(run_worker(s.fake.url, 0, line, &superseded, &err), &err);
+    fixture_contains(line, "\"samples\":0,");
+    ck_assert_uint_eq(s.master.next_step, 0);
+    ck_assert_uint_eq(s.master.next_validation, EPOCHS);
+    ck_assert_uint_eq(s.master.joins, 1);
+    scene_stop(&s);
+}
+END_TEST
+
+static TCase *all(void)
+{
+    TCase *tc = tcase_create("train");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, epochs_are_those_of_a_plain_loop);
+    tcase_add_test(tc, batches_are_those_of_a_plain_loop);
+    tcase_add_test(tc, rows_keep_their_order_without_shuffle);
+    tcase_add_test(tc, a_new_attempt_goes_on_where_the_last_one_stopped);
+    tcase_add_test(tc, superseded_attempts_end);
+    tcase_add_test(tc, waits_as_long_as_it_takes);
+    tcase_add_test(tc, a_daemon_that_fell_back_is_caught_up_with);
+    tcase_add_test(tc, asynchronous_steps_keep_their_slots);
+    tcase_add_test(tc, a_partition_without_rows_only_validates);
+    return tc;
+}
+
+UNIT_MAIN("train", all)
