@@ -42,6 +42,7 @@ static int put_text(json_t *object, const char *key, const char *option,
 
 int request_columns(const char *text, json_t **out, struct err *err)
 {
+    unsigned long refused = mem_refused();
     json_t *list = json_array();
     const char *p = text;
     int rc = list != NULL ? 0 : err_nomem(err);
@@ -59,7 +60,9 @@ int request_columns(const char *text, json_t **out, struct err *err)
         if (len == 0) {
             rc = err_set(err, ERR_INVALID, "'%s': an empty column name", text);
         } else if (json_array_append_new(list, json_stringn(p, len)) != 0) {
-            rc = err_nomem(err);
+            rc = mem_refused() != refused
+                     ? err_nomem(err)
+                     : err_set(err, ERR_INVALID, "'%s': not UTF-8 text", text);
         }
         if (p[skip] == '\0') {
             break;

@@ -191,6 +191,8 @@ START_TEST(columns_are_split)
     ck_assert_int_eq(request_columns("a,", &columns, &err), ERR_INVALID);
     ck_assert_int_eq(request_columns("", &columns, &err), ERR_INVALID);
     ck_assert_int_eq(request_columns(" , ", &columns, &err), ERR_INVALID);
+    ck_assert_int_eq(request_columns("\xff", &columns, &err), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.msg, "not UTF-8"));
     ck_assert_ptr_null(columns);
 }
 END_TEST
