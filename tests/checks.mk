@@ -63,3 +63,12 @@ check-golden: ## every recorded Keras case, with and without BLAS (CASE=NAME for
 
 check-grad: $(patsubst %,$(B)/tests/unit/nn/check_%,gemm gradient) ## gradients of this flavour against differences
 	$(Q)tests/lib/run-units.sh $^
+
+.PHONY: bench-step
+
+$(B)/tests/bench/bench_step: $(B)/obj/tests/bench/bench_step.o $(foreach r,nn model common,$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_COMMON)
+
+bench-step: $(B)/tests/bench/bench_step ## samples/s of one training step of the MNIST MLP
+	$(Q)$<

@@ -6,7 +6,6 @@
  */
 #include "tests/unit/nn/graph.h"
 
-#include "common/model/layer.h"
 #include "worker/nn/plan.h"
 
 static void make_plan(const struct graph *g, struct net *net)
@@ -22,19 +21,6 @@ static const struct plan_tensor *tensor(const struct net *net, size_t call)
 {
     return &net->tensors[net->first[call]];
 }
-
-START_TEST(every_class_has_a_kernel)
-{
-    for (size_t i = 0; i < layer_class_count(); i++) {
-        struct layer layer = {.class = layer_class_at(i)};
-        const struct nn_class *kernel = op_class(&layer);
-
-        ck_assert_ptr_nonnull(kernel);
-        /* both passes, or neither: inputs and views */
-        ck_assert((kernel->forward == NULL) == (kernel->backward == NULL));
-    }
-}
-END_TEST
 
 /* in -> Reshape -> Dense softmax -> Dropout -> Flatten */
 START_TEST(views_depend_on_the_mode)
@@ -224,7 +210,6 @@ static TCase *basic(void)
 {
     TCase *tc = tcase_create("plan");
 
-    tcase_add_test(tc, every_class_has_a_kernel);
     tcase_add_test(tc, views_depend_on_the_mode);
     tcase_add_test(tc, no_gradient_without_anything_trained);
     tcase_add_test(tc, arrays_do_not_overlap);

@@ -4,7 +4,9 @@
  * form). In training an element is dropped if its uniform number is below the
  * rate and divided by 1 - rate otherwise; the numbers come from the stream
  * (seed; dropout, partition, step, call), so a repeated step drops the same
- * elements. What each element was multiplied with is kept for backward.
+ * elements. A seed of the layer's own in the file changes nothing: Keras'
+ * numbers are not reproduced in any case. What each element was multiplied with
+ * is kept for backward.
  */
 #include "common/model/layers/dropout.h"
 #include "common/rng.h"
