@@ -72,3 +72,13 @@ $(B)/tests/bench/bench_step: $(B)/obj/tests/bench/bench_step.o $(foreach r,nn mo
 
 bench-step: $(B)/tests/bench/bench_step ## samples/s of one training step of the MNIST MLP
 	$(Q)$<
+
+.PHONY: bench-rows
+
+$(B)/tests/bench/bench_rows: $(B)/obj/tests/bench/bench_rows.o $(foreach r,worker nn keras model common,$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_CURL) $(LIBS_COMMON)
+
+bench-rows: $(B)/tests/bench/bench_rows ## rows/s of the csv reader, numbers/s of the printer
+	$(Q)gzip -dc tests/data/mnist5k_train.csv.gz >$(B)/mnist.csv
+	$(Q)$< $(B)/mnist.csv label

@@ -148,8 +148,10 @@ START_TEST(asks_for_task_and_model)
     unit_ok(client_model(client, hash, &came, &err), &err);
     ck_assert_str_eq(script.path, "/v1/models/0123abc");
     ck_assert_uint_eq(came->parameters, m->parameters);
-    ck_assert_int_eq(client_model(client, "../x", &m, &err), ERR_PROTO);
     model_destroy(&came);
+    model_destroy(&m);
+    ck_assert_int_eq(client_model(client, "../x", &came, &err), ERR_PROTO);
+    ck_assert_ptr_null(came);
 }
 END_TEST
 
