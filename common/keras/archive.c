@@ -84,10 +84,6 @@ static int check_names(zip_t *zip, struct err *err)
                            "the zip has a member with the unsafe name \"%s\"",
                            name);
         }
-        if (zip_name_locate(zip, name, 0) != i) {
-            return err_set(err, ERR_INVALID,
-                           "the zip has the member \"%s\" twice", name);
-        }
     }
     return 0;
 }
@@ -117,6 +113,9 @@ static int open_source(zip_source_t *source, struct archive **out,
             rc = err_set(err, ERR_INVALID,
                          "the zip is damaged: its directory and its members "
                          "do not agree");
+        } else if (zip_error_code_zip(&error) == ZIP_ER_EXISTS) {
+            rc = err_set(err, ERR_INVALID,
+                         "the zip has two members of the same name");
         }
         goto out;
     }

@@ -27,21 +27,30 @@ struct h5 {
 
 /* ---- errors ------------------------------------------------------------- */
 
+struct cause {
+    char text[160];
+    bool memory;
+};
+
 static herr_t first_cause(unsigned n, const H5E_error2_t *entry, void *data)
 {
+    struct cause *cause = data;
+
     (void)n;
-    (void)snprintf(data, 160, "%s",
+    (void)snprintf(cause->text, sizeof(cause->text), "%s",
                    entry->desc != NULL ? entry->desc : "unknown fault");
+    cause->memory = entry->min_num == H5E_NOSPACE;
     return 1; /* the innermost is enough */
 }
 
 int h5_fail(struct err *err, enum err_code code, const char *what)
 {
-    char cause[160] = "unknown fault";
+    struct cause cause = {"unknown fault", false};
 
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_cause, cause);
+    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_cause, &cause);
     (void)H5Eclear2(H5E_DEFAULT);
-    return err_set(err, code, "%s (HDF5: %s)", what, cause);
+    return err_set(err, cause.memory ? ERR_NOMEM : code, "%s (HDF5: %s)", what,
+                   cause.text);
 }
 
 void h5_quiet(void)

@@ -11,7 +11,7 @@
 #include <hdf5.h>
 
 /* Sets the error to `what` and HDF5's own description of the last failure;
- * returns code. */
+ * returns code, or ERR_NOMEM if that was the cause. */
 int h5_fail(struct err *err, enum err_code code, const char *what);
 /* From here on HDF5 prints nothing and loads no filter plugins. */
 void h5_quiet(void);

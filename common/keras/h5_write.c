@@ -44,7 +44,7 @@ int h5_writer_create(struct h5_writer **out, struct err *err)
         w->file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     }
     if (w->file < 0) {
-        rc = h5_fail(err, ERR_NOMEM, "cannot make an HDF5 file in memory");
+        rc = h5_fail(err, ERR_INVALID, "cannot make an HDF5 file in memory");
     }
     if (access >= 0) {
         (void)H5Pclose(access);
@@ -84,7 +84,7 @@ int h5_write_group(struct h5_writer *writer, const char *path, struct err *err)
                              H5P_DEFAULT);
 
     if (group < 0) {
-        int rc = h5_fail(err, ERR_NOMEM, "cannot be written");
+        int rc = h5_fail(err, ERR_INVALID, "cannot be written");
 
         err_wrap(err, "%s", path);
         return rc;
@@ -113,7 +113,7 @@ static int write_numbers(struct h5_writer *w, const char *path,
     }
     if (set < 0 ||
         H5Dwrite(set, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-        rc = h5_fail(err, ERR_NOMEM, "cannot be written");
+        rc = h5_fail(err, ERR_INVALID, "cannot be written");
         err_wrap(err, "%s", path);
     }
     if (set >= 0) {
@@ -158,7 +158,7 @@ int h5_write_text(struct h5_writer *writer, const char *path, const char *name,
             H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     }
     if (attribute < 0 || H5Awrite(attribute, type, &text) < 0) {
-        rc = h5_fail(err, ERR_NOMEM, "cannot be written");
+        rc = h5_fail(err, ERR_INVALID, "cannot be written");
         err_wrap(err, "attribute %s of %s", name, path);
     }
     if (attribute >= 0) {
@@ -185,7 +185,7 @@ int h5_writer_finish(struct h5_writer *writer, struct buf *out, struct err *err)
         size = H5Fget_file_image(writer->file, NULL, 0);
     }
     if (size <= 0) {
-        return h5_fail(err, ERR_NOMEM, "the HDF5 file cannot be finished");
+        return h5_fail(err, ERR_INVALID, "the HDF5 file cannot be finished");
     }
     rc = buf_reserve(out, (size_t)size, err);
     if (rc != 0) {
@@ -193,7 +193,7 @@ int h5_writer_finish(struct h5_writer *writer, struct buf *out, struct err *err)
     }
     if (H5Fget_file_image(writer->file, out->data + out->len, (size_t)size) !=
         size) {
-        return h5_fail(err, ERR_NOMEM, "the HDF5 file cannot be finished");
+        return h5_fail(err, ERR_INVALID, "the HDF5 file cannot be finished");
     }
     out->len += (size_t)size;
     out->data[out->len] = '\0';
