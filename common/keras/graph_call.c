@@ -96,6 +96,13 @@ static int gather(const struct frame *f, const struct graph_ref *refs, size_t n,
     for (size_t i = 0; i < n; i++) {
         const struct made *made = made_by(f, refs[i]);
 
+        if (f->c->sequential && made->count != 1) {
+            mem_free(in);
+            return err_set(err, ERR_UNSUPPORTED,
+                           "layer \"%.100s\" has %zu outputs, but a "
+                           "Sequential passes on one",
+                           f->c->entries[refs[i].entry].name, made->count);
+        }
         if (refs[i].tensor >= made->count) {
             mem_free(in);
             return err_set(err, ERR_INVALID,
