@@ -43,7 +43,8 @@ static void child(const struct process_spec *spec, pid_t parent, int report)
     sigset_t none;
 
     (void)setpgid(0, 0);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_PDEATHSIG,
+                spec->death_signal != 0 ? spec->death_signal : SIGKILL);
     if (getppid() != parent) {
         _exit(127); /* it died before prctl() */
     }

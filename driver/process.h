@@ -20,9 +20,10 @@ struct process;
 struct process_spec {
     const char *path;
     const char *const *argv; /* NULL at the end */
-    int fds[3]; /* the child's 0, 1 and 2; borrowed; -1 for /dev/null */
+    int fds[3];      /* the child's 0, 1 and 2; borrowed; -1 for /dev/null */
     const int *keep; /* further descriptors the child keeps, same numbers */
     size_t keep_count;
+    int death_signal; /* what it gets when the daemon dies; 0: SIGKILL */
     /* On the loop, once, with the status of waitpid(2). */
     void (*on_exit)(void *context, struct process *process, int status);
     void *context;

@@ -6,19 +6,18 @@
 // and reports. It ends when the job does, when elephasd says so, or when
 // elephasd is gone (end of file on standard input): no JVM outlives them.
 //
-//   Bridge -          the order is the first line of standard input
-//   Bridge FILE       the order is in this file (cluster mode)
+//   Bridge ORDER tied    ends with its standard input
+//   Bridge ORDER free    does not (cluster mode: elephasd is elsewhere)
 //
 // Exit status: 0 done, 1 failed, 130 stopped.
 package elephas.spark;
 
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Paths;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -38,6 +37,7 @@ public final class Bridge {
 
     private final Order order;
     private final Reporter reporter;
+    private final Explainer explainer = new Explainer();
     private final AtomicBoolean stopping = new AtomicBoolean();
     private volatile JavaSparkContext spark;
 
@@ -50,15 +50,12 @@ public final class Bridge {
     public static void main(String[] args) throws Exception {
         int status = 1;
         try {
-            if (args.length != 1) {
-                throw new Failure("usage: Bridge - | ORDER_FILE");
+            if (args.length != 2) {
+                throw new Failure("usage: Bridge ORDER tied|free");
             }
-            boolean piped = args[0].equals("-");
-            BufferedReader in = piped ? new BufferedReader(
-                    new InputStreamReader(System.in, StandardCharsets.UTF_8)) : null;
-            Bridge bridge = new Bridge(Order.parse(piped ? in.readLine() : read(args[0])));
-            if (piped) {
-                bridge.watchParent(in);
+            Bridge bridge = new Bridge(Order.parse(read(args[0])));
+            if (args[1].equals("tied")) {
+                bridge.watchParent();
             }
             status = bridge.run();
         } catch (Failure e) {
@@ -68,6 +65,9 @@ public final class Bridge {
     }
 
     private static String read(String file) throws IOException {
+        if (!file.contains("://")) {
+            return java.nio.file.Files.readString(Paths.get(file));
+        }
         Path path = new Path(file);
         try (InputStream in = path.getFileSystem(new Configuration()).open(path)) {
             return new String(in.readNBytes(ORDER_MAX), StandardCharsets.UTF_8);
@@ -75,10 +75,10 @@ public final class Bridge {
     }
 
     /** elephasd holds the other end: when it is gone, so are we. */
-    private void watchParent(BufferedReader in) {
+    private void watchParent() {
         Thread thread = new Thread(() -> {
             try {
-                while (in.read() >= 0) {
+                while (System.in.read() >= 0) {
                     continue;
                 }
             } catch (IOException e) {
@@ -120,9 +120,11 @@ public final class Bridge {
             start();
             work();
         } catch (Throwable e) {
-            WorkerFailure.Parts worker = firstWorkerFailure(e);
-            error = explain(e, worker);
-            stderr = worker == null ? null : worker.text;
+            error = explainer.explain(e);
+            stderr = explainer.stderr();
+            if (explainer.isInput()) {
+                reporter.put("code", "invalid");
+            }
             if (!(e instanceof Failure)) {
                 e.printStackTrace();
             }
@@ -145,6 +147,7 @@ public final class Bridge {
 
     private void start() throws Failure {
         SparkConf conf = new SparkConf();
+        order.conf.forEach(conf::set);
         conf.setIfMissing("spark.app.name", "elephas");
         conf.setAppName("elephas " + order.kind + " "
                 + (order.name == null ? order.job : order.name));
@@ -157,6 +160,9 @@ public final class Bridge {
             // nothing is tried twice on a local master unless it says how often
             conf.setMaster(master.replaceFirst("^local\\[([^,\\]]+)\\]$", "local[$1,4]"));
             conf.setIfMissing("spark.ui.enabled", "false");
+            if (!order.localWorker.isEmpty()) {
+                order.worker = order.localWorker;
+            }
         }
         checkMaster(master);
         try {
@@ -236,7 +242,7 @@ public final class Bridge {
             return;
         }
         Input<?> input = Input.isText(order) ? Input.text(spark, order)
-                : Input.packed(spark, order);
+                : Input.packed(spark, order, explainer);
         if (order.is("train")) {
             new Train(spark, order, reporter).run(input);
         } else if (order.is("evaluate")) {
@@ -256,39 +262,8 @@ public final class Bridge {
         }
         Dataset<Row> table = Table.open(spark, order.data, order.data.source);
         Columns columns = Input.columns(table, order);
+        explainer.typed(table.toJavaRDD(), columns);
         new Predict(spark, order, reporter).toDataset(table, columns);
     }
 
-    // ---- failures ----------------------------------------------------------
-
-    /** What failed first, whatever came out of it in the end. */
-    private static WorkerFailure.Parts firstWorkerFailure(Throwable thrown) {
-        Watch watch = Watch.get();
-        WorkerFailure.Parts first = watch == null ? null
-                : WorkerFailure.Parts.of(watch.firstFailure());
-        for (Throwable t = thrown; first == null && t != null; t = t.getCause()) {
-            first = WorkerFailure.Parts.of(t.getMessage());
-        }
-        return first;
-    }
-
-    private static String explain(Throwable thrown, WorkerFailure.Parts worker) {
-        if (thrown instanceof Failure) {
-            return thrown.getMessage();
-        }
-        if (worker != null) {
-            return worker.sentence();
-        }
-        String bad = null;
-        for (Throwable t = thrown; t != null; t = t.getCause()) {
-            bad = BadRow.reason(t.getMessage()) != null ? t.getMessage() : bad;
-        }
-        if (bad != null) {
-            return "partition " + BadRow.number(bad, "partition") + ", row "
-                    + BadRow.number(bad, "row") + " of it: " + BadRow.reason(bad);
-        }
-        Watch watch = Watch.get();
-        String first = watch == null ? null : watch.firstFailure();
-        return first != null ? Failure.firstLine(first) : Failure.reason(thrown);
-    }
 }

@@ -24,6 +24,8 @@ import org.apache.spark.sql.types.StructType;
 final class Columns implements Serializable {
     private static final long serialVersionUID = 1;
     private static final int NAMES_SHOWN = 20;
+    private static final String IS_NULL = " is null";
+    private static final String HOLDS_NULL = " holds a null";
 
     /** One chosen column: where it is in the row, how many numbers it holds. */
     private static final class Field implements Serializable {
@@ -80,7 +82,7 @@ final class Columns implements Serializable {
             StructField f = schema.fields()[i];
             DataType type = f.dataType();
             if (!isNumeric(type) && !isArray(type) && !isVector(type)) {
-                throw new Failure(what + " column '" + f.name() + "' is of type "
+                throw Failure.input(what + " column '" + f.name() + "' is of type "
                         + type.simpleString() + ", not a number, array or vector: choose "
                         + "others with --features and --label, or cast it in --sql");
             }
@@ -114,7 +116,7 @@ final class Columns implements Serializable {
         for (Field f : fields) {
             if (!f.single) {
                 if (first.get(f.index) == null) {
-                    throw new Failure("column '" + f.name + "' is null in the first row: "
+                    throw Failure.input("column '" + f.name + "' is null in the first row: "
                             + "its length cannot be known; filter the rows with --sql");
                 }
                 f.width = count(first.get(f.index));
@@ -123,7 +125,7 @@ final class Columns implements Serializable {
         width = span(0, fields.size());
         int features = features();
         if (data.featureCount > 0 && features != data.featureCount) {
-            throw new Failure("the feature columns hold " + features
+            throw Failure.input("the feature columns hold " + features
                     + " numbers in the first row, the model takes " + data.featureCount
                     + ": choose the columns with --features");
         }
@@ -159,7 +161,7 @@ final class Columns implements Serializable {
             Object value = row.get(f.index);
             if (value == null) {
                 if (fillNull == null) {
-                    throw new BadRow(partition, number, "column '" + f.name + "' is null");
+                    throw new BadRow(partition, number, "column '" + f.name + "'" + IS_NULL);
                 }
                 for (int i = 0; i < f.width; i++) {
                     out.putFloat(fillNull.floatValue());
@@ -176,6 +178,37 @@ final class Columns implements Serializable {
             }
         }
         return out.array();
+    }
+
+    /** The first chosen column that is null, or holds one, in this row. */
+    String nullColumn(Row row) {
+        for (Field f : fields) {
+            Object value = row.get(f.index);
+            if (value == null || (!f.single && !isVectorValue(value) && holdsNull(value))) {
+                return f.name;
+            }
+        }
+        return null;
+    }
+
+    /** Whether a BadRow of pack() is about a null. */
+    static boolean aboutNull(String reason) {
+        return reason.endsWith(IS_NULL) || reason.endsWith(HOLDS_NULL);
+    }
+
+    private static boolean isVectorValue(Object value) {
+        return value instanceof org.apache.spark.ml.linalg.Vector
+                || value instanceof org.apache.spark.mllib.linalg.Vector;
+    }
+
+    private static boolean holdsNull(Object value) {
+        for (Object item : elements(value)) {
+            if (item == null || (!(item instanceof Number || item instanceof Boolean)
+                    && holdsNull(item))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void put(ByteBuffer out, double value, Field f, int partition, long number) {
@@ -204,7 +237,7 @@ final class Columns implements Serializable {
             if (item == null) {
                 if (fillNull == null) {
                     throw new BadRow(partition, number,
-                            "column '" + f.name + "' holds a null");
+                            "column '" + f.name + "'" + HOLDS_NULL);
                 }
                 out.putFloat(fillNull.floatValue());
             } else if (item instanceof Number || item instanceof Boolean) {
@@ -249,7 +282,7 @@ final class Columns implements Serializable {
             if (!one(schema, selector, out)) {
                 for (String part : selector.split(",")) {
                     if (!one(schema, part, out) && !range(schema, part, out) && !mayMiss) {
-                        throw new Failure(what + " column '" + part
+                        throw Failure.input(what + " column '" + part
                                 + "' is not there; the columns are: " + names(schema));
                     }
                 }
@@ -294,7 +327,7 @@ final class Columns implements Serializable {
             int b = find(schema, text.substring(dash + 1));
             if (a >= 0 && b >= 0) {
                 if (a > b) {
-                    throw new Failure("columns " + text + ": the range runs backwards");
+                    throw Failure.input("columns " + text + ": the range runs backwards");
                 }
                 for (int i = a; i <= b; i++) {
                     out.add(i);

@@ -7,13 +7,25 @@ package elephas.spark;
 
 final class Failure extends Exception {
     private static final long serialVersionUID = 1;
+    /** The fault is in what was asked for or in the data, not in the machines. */
+    final boolean input;
 
     Failure(String message) {
+        this(message, false);
+    }
+
+    Failure(String message, boolean input) {
         super(message);
+        this.input = input;
+    }
+
+    static Failure input(String message) {
+        return new Failure(message, true);
     }
 
     Failure(String message, Throwable cause) {
         super(message, cause);
+        input = false;
     }
 
     /** The first line of the deepest message that says something. */

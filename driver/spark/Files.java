@@ -34,11 +34,11 @@ final class Files {
             try {
                 files.add(source);
             } catch (IOException | IllegalArgumentException e) {
-                throw new Failure(source + ": " + Failure.reason(e), e);
+                throw Failure.input(source + ": " + Failure.reason(e));
             }
         }
         if (files.bytes() == 0) {
-            throw new Failure(String.join(", ", sources) + ": there are no rows");
+            throw Failure.input(String.join(", ", sources) + ": there are no rows");
         }
         return files;
     }
@@ -53,7 +53,7 @@ final class Files {
             Path p = new Path(qualify(path));
             return p.getFileSystem(conf).exists(p);
         } catch (IOException | IllegalArgumentException e) {
-            throw new Failure(path + ": " + Failure.reason(e), e);
+            throw Failure.input(path + ": " + Failure.reason(e));
         }
     }
 
@@ -62,7 +62,7 @@ final class Files {
         FileSystem fs = path.getFileSystem(conf);
         FileStatus[] found = fs.globStatus(path);
         if (found == null || found.length == 0) {
-            throw new Failure(source + ": no such file or directory");
+            throw Failure.input(source + ": no such file or directory");
         }
         Arrays.sort(found);
         for (FileStatus status : found) {
@@ -86,7 +86,7 @@ final class Files {
 
     private void addFile(FileStatus status) throws Failure {
         if (status.getPath().toString().contains(",")) {
-            throw new Failure(status.getPath() + ": a path with a comma cannot be read by Spark");
+            throw Failure.input(status.getPath() + ": a path with a comma cannot be read by Spark");
         }
         all.add(status);
     }
@@ -125,7 +125,7 @@ final class Files {
                     }
                 }
             } catch (IOException e) {
-                throw new Failure(path + ": " + Failure.reason(e), e);
+                throw Failure.input(path + ": " + Failure.reason(e));
             }
         }
         return "";

@@ -56,9 +56,11 @@ final class Input<R> {
         return in;
     }
 
-    static Input<byte[]> packed(JavaSparkContext spark, Order order) throws Failure {
+    static Input<byte[]> packed(JavaSparkContext spark, Order order, Explainer told)
+            throws Failure {
         Dataset<Row> table = Table.open(spark, order.data, order.data.source);
         Columns columns = columns(table, order);
+        told.typed(table.toJavaRDD(), columns);
         Input<byte[]> in = new Input<>(spark, order, Table.pack(table.toJavaRDD(), columns),
                 new Encoder.Packed());
         in.head.rows("format", "b64");
@@ -78,7 +80,7 @@ final class Input<R> {
         if (columns.needFirstRow()) {
             List<Row> some = table.takeAsList(1);
             if (some.isEmpty()) {
-                throw new Failure("there are no rows");
+                throw Failure.input("there are no rows");
             }
             first = some.get(0);
         }
@@ -102,7 +104,7 @@ final class Input<R> {
             all += counts[i];
         }
         if (counts != null && all == 0) {
-            throw new Failure("there are no rows");
+            throw Failure.input("there are no rows");
         }
         long train = order.split > 0 ? (long) Math.floor(all * (1 - order.split))
                 : Long.MAX_VALUE;

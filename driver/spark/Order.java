@@ -10,7 +10,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 final class Order implements Serializable {
     private static final long serialVersionUID = 1;
@@ -54,7 +56,9 @@ final class Order implements Serializable {
     int epochs;
     boolean batch; // a round is a batch, not an epoch
     String rounds;
-    List<String> worker; // command, without verb
+    List<String> worker; // command, without verb, on executors
+    List<String> localWorker; // the same on this machine
+    Map<String, String> conf = new HashMap<>(); // settings that are secret
     Output output; // null: predictions go to elephasd
 
     boolean is(String what) {
@@ -89,6 +93,9 @@ final class Order implements Serializable {
         o.batch = "batch".equals(text(n, "frequency"));
         o.rounds = n.path("rounds").asText("auto");
         o.worker = list(n.path("worker"));
+        o.localWorker = list(n.path("local_worker"));
+        n.path("conf").fields().forEachRemaining(
+                f -> o.conf.put(f.getKey(), f.getValue().asText()));
         if (o.worker.isEmpty()) {
             throw new Failure("the order of elephasd names no worker");
         }

@@ -155,7 +155,7 @@ final class Predict {
         for (String taken : output.predictClass ? List.of(COLUMN, CLASS_COLUMN)
                 : List.of(COLUMN)) {
             if (List.of(in.fieldNames()).contains(taken)) {
-                throw new Failure("the data has a column '" + taken
+                throw Failure.input("the data has a column '" + taken
                         + "' already: leave it out with --sql");
             }
         }
@@ -164,7 +164,7 @@ final class Predict {
             DataType t = f.dataType();
             if (csv && (t instanceof ArrayType || t instanceof StructType
                     || t instanceof MapType || Columns.isVector(t))) {
-                throw new Failure("csv cannot hold column '" + f.name() + "' ("
+                throw Failure.input("csv cannot hold column '" + f.name() + "' ("
                         + t.simpleString() + "): write parquet or json, or leave it out "
                         + "with --sql");
             }

@@ -79,7 +79,6 @@ final class Reporter {
         JsonNode lines = next.path("log");
         ArrayNode array = lines.isArray() ? (ArrayNode) lines : next.putArray("log");
         array.add(line);
-        System.err.println("elephas: " + line);
         notifyAll();
     }
 

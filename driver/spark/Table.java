@@ -35,7 +35,7 @@ final class Table {
         } catch (Exception e) {
             String what = data.sql != null ? "--sql" : data.table != null
                     ? "--table " + data.table : String.join(", ", sources);
-            throw new Failure(what + ": " + Failure.reason(e), e);
+            throw Failure.input(what + ": " + Failure.reason(e));
         }
     }
 
@@ -68,7 +68,7 @@ final class Table {
         case "orc":
             break;
         default:
-            throw new Failure("format " + data.format + " has no columns: parquet, orc, csv, "
+            throw Failure.input("format " + data.format + " has no columns: parquet, orc, csv, "
                     + "json and libsvm have");
         }
         return reader.format(data.format).load(paths.toArray(new String[0]));

@@ -21,6 +21,7 @@ import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 
 public final class Watch extends SparkListener {
+    private static final String OURS = "#elephas-";
     private static volatile Watch only;
 
     private final Map<String, Integer> cores = new HashMap<>();
@@ -81,8 +82,7 @@ public final class Watch extends SparkListener {
         }
         // a lost executor says less than what a worker said
         boolean weak = reason instanceof ExecutorLostFailure;
-        if (first == null || (!weak && !first.startsWith(WorkerFailure.MARK)
-                && text.startsWith(WorkerFailure.MARK))) {
+        if (first == null || (!weak && !first.startsWith(OURS) && text.startsWith(OURS))) {
             first = text;
         }
     }

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * spark_order: see spark_order.h.
+ */
+#include "driver/spark_order.h"
+
+#include "common/file.h"
+#include "common/jget.h"
+#include "common/mem.h"
+#include "common/model/loss.h"
+#include "common/model/model.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define SHIPPED_AS "elephas"
+#define SHIPPED_WORKER "./" SHIPPED_AS "/bin/elephas-worker"
+
+static const char *option(const struct engine_order *order, const char *key)
+{
+    return json_string_value(json_object_get(order->spec->engine_options, key));
+}
+
+static bool is_local(const char *master)
+{
+    return master != NULL && strncmp(master, "local", 5) == 0;
+}
+
+/* ---- files ---- */
+
+static int find_file(const char *dir, const char *name, const char *how,
+                     char **out, struct err *err)
+{
+    int rc = 0;
+
+    *out = mem_printf("%s/../share/elephas/%s", dir, name);
+    if (*out == NULL) {
+        return err_nomem(err);
+    }
+    if (access(*out, R_OK) != 0) {
+        rc = err_set(err, ERR_IO, "%s is not there: %s", *out, how);
+        mem_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+int spark_files_find(const char *workers_dir, bool bundle,
+                     struct spark_files *out, struct err *err)
+{
+    struct utsname machine;
+    char name[160];
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = find_file(workers_dir, "elephas-spark.jar",
+                   "the Spark engine needs it; `make spark` builds it",
+                   &out->jar, err);
+    if (rc != 0 || !bundle) {
+        return rc;
+    }
+    if (uname(&machine) != 0) {
+        (void)snprintf(machine.machine, sizeof(machine.machine), "x86_64");
+    }
+    (void)snprintf(name, sizeof(name), "elephas-worker-%s-linux-%.64s.tar.gz",
+                   ELEPHAS_VERSION, machine.machine);
+    return find_file(workers_dir, name,
+                     "executors get their worker from it; `make bundle` "
+                     "builds it",
+                     &out->bundle, err);
+}
+
+void spark_files_deinit(struct spark_files *files)
+{
+    mem_free(files->jar);
+    mem_free(files->bundle);
+    memset(files, 0, sizeof(*files));
+}
+
+bool spark_order_ships(const struct engine_order *order)
+{
+    return option(order, "worker") == NULL &&
+           !is_local(option(order, "master"));
+}
+
+/* ---- the order ---- */
+
+static json_t *strings(const struct job_strings *list)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; out != NULL && i < list->count; i++) {
+        if (json_array_append_new(out, json_string(list->items[i])) != 0) {
+            json_decref(out);
+            out = NULL;
+        }
+    }
+    return out;
+}
+
+/* Settings that hold a secret go through the order, not the command line. */
+static bool is_secret(const char *key)
+{
+    static const char *const words[] = {"secret", "password", "token",
+                                        "access.key", "accesskey"};
+    size_t len = strlen(key);
+
+    if (strncmp(key, "spark.kubernetes.", 17) == 0 ||
+        (len > 4 && strcasecmp(key + len - 4, "file") == 0)) {
+        return false; /* spark-submit itself needs these */
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasestr(key, words[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static json_t *secret_conf(const struct engine_order *order)
+{
+    json_t *conf = json_object_get(order->spec->engine_options, "conf");
+    json_t *out = json_object();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(conf, key, value)
+    {
+        if (out != NULL && is_secret(key) &&
+            json_object_set(out, key, value) != 0) {
+            json_decref(out);
+            out = NULL;
+        }
+    }
+    return out;
+}
+
+static json_t *describe_data(const struct engine_order *order)
+{
+    const struct job_spec *s = order->spec;
+    const json_t *options = s->engine_options;
+
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:s?, s:O?, s:O?, s:O?, s:I, s:I}", "source",
+        strings(&s->sources), "format", s->format, "header",
+        s->header < 0 ? json_null() : json_boolean(s->header == 1), "label",
+        strings(&s->labels), "features", strings(&s->features), "sample_weight",
+        s->sample_weight, "table", json_object_get(options, "table"), "sql",
+        json_object_get(options, "sql"), "fill_null",
+        json_object_get(options, "fill_null"), "feature_count",
+        (json_int_t)model_feature_count(order->model), "label_count",
+        (json_int_t)model_label_count(order->model));
+}
+
+/* One number of a regression is a number; probabilities are an array, also
+ * when there is one. */
+static bool predicts_array(const struct model *model, int64_t units)
+{
+    const struct loss *loss =
+        model->training != NULL ? model->training[0].loss : NULL;
+
+    return units != 1 || (loss != NULL && strstr(loss_class_name(loss),
+                                                 "Crossentropy") != NULL);
+}
+
+static json_t *describe_output(const struct engine_order *order)
+{
+    const json_t *asked =
+        json_object_get(order->spec->engine_options, "output");
+    const struct model *model = order->model;
+    int64_t units = 0;
+    json_t *out;
+
+    if (asked == NULL) {
+        return json_null();
+    }
+    for (size_t i = 0; i < model->output_count; i++) {
+        units += (int64_t)shape_size(model_output_shape(model, i));
+    }
+    out = json_deep_copy(asked);
+    if (out != NULL &&
+        (json_object_set_new(out, "units", json_integer(units)) != 0 ||
+         json_object_set_new(
+             out, "array", json_boolean(predicts_array(model, units))) != 0)) {
+        json_decref(out);
+        out = NULL;
+    }
+    return out;
+}
+
+static json_t *describe_validation(const struct job_spec *s)
+{
+    if (s->validation_split > 0) {
+        return json_pack("{s:f}", "split", s->validation_split);
+    }
+    if (s->validation_sources.count != 0) {
+        return json_pack("{s:o}", "source", strings(&s->validation_sources));
+    }
+    return json_null();
+}
+
+static json_t *describe(const struct engine_order *order)
+{
+    const struct job_spec *s = order->spec;
+    const char *rounds = option(order, "rounds");
+    const char *asked = option(order, "worker");
+    char *local = mem_printf("%s/elephas-worker", order->workers_dir);
+    json_t *out = NULL;
+
+    if (local != NULL) {
+        out = json_pack(
+            "{s:s, s:I, s:s, s:s?, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:s, "
+            "s:s, s:[s], s:[s], s:o, s:o}",
+            "job", order->job, "generation", (json_int_t)order->attempt, "kind",
+            job_kind_name(s->kind), "name", s->name, "server", order->url,
+            "local_server", order->local_url, "token", order->token, "data",
+            describe_data(order), "validation", describe_validation(s),
+            "workers", (json_int_t)order->spec->workers, "epochs",
+            (json_int_t)s->training.epochs, "frequency",
+            s->training.frequency == TRAINING_BATCH ? "batch" : "epoch",
+            "rounds", rounds != NULL ? rounds : "auto", "worker",
+            asked != NULL ? asked : SHIPPED_WORKER, "local_worker",
+            asked != NULL ? asked : local, "output", describe_output(order),
+            "conf", secret_conf(order));
+    }
+    mem_free(local);
+    return out;
+}
+
+int spark_order_write(const struct engine_order *order, const char *path,
+                      struct err *err)
+{
+    json_t *json = describe(order);
+    char *text = json != NULL ? jget_dump(json) : NULL;
+    int rc = text != NULL
+                 ? file_write(
+                       path, (struct view){(const uint8_t *)text, strlen(text)},
+                       0600, err)
+                 : err_nomem(err);
+
+    mem_free(text);
+    json_decref(json);
+    return rc;
+}
+
+/* ---- the command line ---- */
+
+/* Takes the text over, also on failure. */
+static int add_owned(struct spark_argv *a, char *text, struct err *err)
+{
+    if (text != NULL && a->count + 1 >= a->room) {
+        size_t room = a->room != 0 ? a->room * 2 : 32;
+        char **items = mem_resize_array(a->items, room, sizeof(*items));
+
+        if (items == NULL) {
+            mem_free(text);
+            return err_nomem(err);
+        }
+        a->items = items;
+        a->room = room;
+    }
+    if (text == NULL) {
+        return err_nomem(err);
+    }
+    a->items[a->count++] = text;
+    a->items[a->count] = NULL;
+    return 0;
+}
+
+static int add(struct spark_argv *a, const char *text, struct err *err)
+{
+    return add_owned(a, mem_strdup(text), err);
+}
+
+static int add_option(struct spark_argv *a, const char *name, const char *value,
+                      struct err *err)
+{
+    int rc = value != NULL ? add(a, name, err) : 0;
+
+    return rc == 0 && value != NULL ? add(a, value, err) : rc;
+}
+
+static int add_conf(struct spark_argv *a, const char *key, const char *value,
+                    struct err *err)
+{
+    int rc = add(a, "--conf", err);
+
+    return rc == 0 ? add_owned(a, mem_printf("%s=%s", key, value), err) : rc;
+}
+
+/* All settings but secrets and the archives, which are returned. */
+static int add_settings(struct spark_argv *a, const json_t *conf,
+                        const char **archives, struct err *err)
+{
+    const char *key;
+    json_t *value;
+    int rc = 0;
+
+    *archives = NULL;
+    if (json_object_get(conf, "spark.log.level") == NULL) {
+        rc = add_conf(a, "spark.log.level", "WARN", err);
+    }
+    json_object_foreach((json_t *)conf, key, value)
+    {
+        if (strcmp(key, "spark.archives") == 0) {
+            *archives = json_string_value(value);
+        } else if (rc == 0 && !is_secret(key)) {
+            rc = add_conf(a, key, json_string_value(value), err);
+        }
+    }
+    return rc;
+}
+
+static int add_archives(struct spark_argv *a, const char *theirs,
+                        const char *bundle, struct err *err)
+{
+    int rc;
+
+    if (bundle == NULL) {
+        return add_option(a, "--archives", theirs, err);
+    }
+    rc = add(a, "--archives", err);
+    return rc != 0 ? rc
+                   : add_owned(a,
+                               mem_printf("%s%s%s#" SHIPPED_AS,
+                                          theirs != NULL ? theirs : "",
+                                          theirs != NULL ? "," : "", bundle),
+                               err);
+}
+
+int spark_argv_make(const struct engine_order *order, const char *submit,
+                    const struct spark_files *files, const char *order_path,
+                    struct spark_argv *out, struct err *err)
+{
+    const char *master = option(order, "master");
+    const char *mode = option(order, "deploy_mode");
+    bool cluster = mode != NULL && strcmp(mode, "cluster") == 0;
+    /* there is no common file system: Spark brings the order along */
+    bool bring =
+        cluster && master != NULL && strncmp(master, "spark://", 8) != 0;
+    const char *archives;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    if ((rc = add(out, submit, err)) != 0 ||
+        (rc = add_option(out, "--class", "elephas.spark.Bridge", err)) != 0 ||
+        (rc = add_option(out, "--name", "elephas", err)) != 0 ||
+        (rc = add_option(out, "--master", master, err)) != 0 ||
+        (rc = add_option(out, "--deploy-mode", mode, err)) != 0 ||
+        (rc = add_settings(out,
+                           json_object_get(order->spec->engine_options, "conf"),
+                           &archives, err)) != 0 ||
+        (rc = add_archives(out, archives, files->bundle, err)) != 0 ||
+        (rc = add_option(out, "--files", bring ? order_path : NULL, err)) !=
+            0 ||
+        (rc = add(out, files->jar, err)) != 0 ||
+        (rc = add(out, bring ? strrchr(order_path, '/') + 1 : order_path,
+                  err)) != 0 ||
+        (rc = add(out, cluster ? "free" : "tied", err)) != 0) {
+        spark_argv_deinit(out);
+    }
+    return rc;
+}
+
+void spark_argv_deinit(struct spark_argv *argv)
+{
+    for (size_t i = 0; i < argv->count; i++) {
+        mem_free(argv->items[i]);
+    }
+    mem_free(argv->items);
+    memset(argv, 0, sizeof(*argv));
+}
