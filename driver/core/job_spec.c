@@ -265,10 +265,6 @@ static int read_choices(const json_t *training, struct job_spec *spec,
     spec->training.mode = (enum training_mode)mode;
     spec->training.frequency = (enum training_frequency)frequency;
     spec->training.uniform = average == 1;
-    if (rc == 0 && mode != TRAINING_SYNCHRONOUS) {
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "mode: %s is not built yet, synchronous is", modes[mode]);
-    }
     return rc;
 }
 

@@ -128,9 +128,7 @@ void training_destroy(struct training **training)
         training_dismiss(t, &t->partitions[i]);
     }
     mem_free(t->partitions);
-    for (size_t i = 0; i < t->running_count; i++) {
-        totals_destroy(&t->running[i].sums);
-    }
+    training_running_clear(t);
     mem_free(t->running);
     fixsum_destroy(&t->sum);
     mem_free_aligned(t->mean);
@@ -225,6 +223,13 @@ void training_dismiss(struct training *t, struct partition *p)
     *p = (struct partition){0};
 }
 
+bool training_samples_fit(const struct training *t, uint64_t samples)
+{
+    /* the second one keeps step numbers within 64 bits */
+    return samples < FIXSUM_MAX_WEIGHT - t->samples &&
+           samples <= UINT64_MAX / t->options.epochs;
+}
+
 static int check_join(const struct training *t, const struct training_join *j,
                       struct err *err)
 {
@@ -248,7 +253,7 @@ static int check_join(const struct training *t, const struct training_join *j,
                        (unsigned long long)p->samples,
                        (unsigned long long)p->validation_samples);
     }
-    if (!p->joined && j->samples >= FIXSUM_MAX_WEIGHT - t->samples) {
+    if (!training_samples_fit(t, j->samples) && !p->joined) {
         return err_set(err, ERR_LIMIT,
                        "partition %u: %llu rows are more than a job can have",
                        j->partition, (unsigned long long)j->samples);
@@ -415,13 +420,6 @@ static int check_update(const struct training *t, const struct partition *p,
                        (unsigned long long)u->base_version,
                        (unsigned long long)t->version);
     }
-    /* what is ahead would need room for the results of several epochs */
-    if (p->validation_samples != 0 && u->step / p->steps > p->next_validation &&
-        !is_synchronous(t)) {
-        return err_set(err, ERR_STATE,
-                       "the validation result of epoch %llu is missing",
-                       (unsigned long long)p->next_validation);
-    }
     if (u->metrics == NULL) {
         return err_set(err, ERR_INVALID, "it has no metrics");
     }
@@ -506,7 +504,6 @@ enum training_gate training_gate_step(const struct training *training,
 {
     const struct training *t = training;
     const struct partition *p;
-    uint64_t epoch;
 
     if (t->broken.code != ERR_OK || partition >= t->options.partitions) {
         return TRAINING_CLOSED;
@@ -520,13 +517,8 @@ enum training_gate training_gate_step(const struct training *training,
     }
     /* a step that is past needs no version any more: the update will be told
      * that it is a duplicate */
-    if (is_synchronous(t)) {
-        return training_is_due(t, p, step) ? TRAINING_READY : TRAINING_WAIT;
-    }
-    epoch = step / p->steps;
-    return p->validation_samples != 0 && epoch > p->next_validation
-               ? TRAINING_WAIT
-               : TRAINING_READY;
+    return !is_synchronous(t) || training_is_due(t, p, step) ? TRAINING_READY
+                                                             : TRAINING_WAIT;
 }
 
 enum training_gate training_gate_epoch(const struct training *training,

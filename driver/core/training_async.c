@@ -10,8 +10,9 @@
  * steps. Its slots stay with the workers.
  *
  * Partitions are not kept together: one may be epochs ahead of another. The
- * sums of an epoch are kept from the first partition that completes it to the
- * last.
+ * sums of an epoch are kept from the first partition that completes it until
+ * the last one has, and has validated. A partition may validate as soon as it
+ * has completed the epoch itself, with the parameters that are current then.
  */
 #include "common/mem.h"
 #include "driver/core/training_parts.h"
@@ -92,7 +93,7 @@ static void count_iterations(struct training *t, struct partition *p,
 int training_running_reserve(struct training *t, uint64_t epoch,
                              struct err *err)
 {
-    size_t want = (size_t)(epoch - t->epoch) + 1;
+    size_t want = (size_t)(epoch - t->epochs_done) + 1;
     struct running_epoch *bigger;
 
     if (want <= t->running_count) {
@@ -104,17 +105,28 @@ int training_running_reserve(struct training *t, uint64_t epoch,
     }
     t->running = bigger;
     while (t->running_count < want) {
-        struct running_epoch *r = &t->running[t->running_count];
-        int rc;
+        struct running_epoch r = {0};
+        int rc = totals_create(t->model, &r.sums, err);
 
-        *r = (struct running_epoch){0};
-        rc = totals_create(t->model, &r->sums, err);
+        if (rc == 0) {
+            rc = totals_create(t->model, &r.validation, err);
+        }
         if (rc != 0) {
+            totals_destroy(&r.sums);
             return rc;
         }
-        t->running_count++;
+        t->running[t->running_count++] = r;
     }
     return 0;
+}
+
+void training_running_clear(struct training *t)
+{
+    for (size_t i = 0; i < t->running_count; i++) {
+        totals_destroy(&t->running[i].sums);
+        totals_destroy(&t->running[i].validation);
+    }
+    t->running_count = 0;
 }
 
 int training_apply(struct training *t, struct partition *p,
@@ -134,7 +146,7 @@ int training_apply(struct training *t, struct partition *p,
     p->next_step++;
     t->version++;
     if (p->next_step % p->steps == 0) {
-        struct running_epoch *r = &t->running[epoch - t->epoch];
+        struct running_epoch *r = &t->running[epoch - t->epochs_done];
 
         totals_merge(r->sums, p->epoch);
         totals_clear(p->epoch);
@@ -144,9 +156,21 @@ int training_apply(struct training *t, struct partition *p,
     return 0;
 }
 
+void training_async_validate(struct training *t, struct partition *p,
+                             uint64_t epoch, const struct totals *metrics)
+{
+    struct running_epoch *r = &t->running[epoch - t->epochs_done];
+
+    totals_merge(r->validation, metrics);
+    r->validated++;
+    p->next_validation++;
+    training_async_advance(t);
+}
+
 void training_async_advance(struct training *t)
 {
     uint32_t working = 0;
+    size_t settled = 0;
 
     if (!training_all_joined(t)) {
         return;
@@ -154,13 +178,24 @@ void training_async_advance(struct training *t)
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         working += t->partitions[i].steps != 0;
     }
-    while (t->running_count != 0 && t->running[0].complete == working) {
-        struct totals *sums = t->running[0].sums;
+    while (settled < t->running_count &&
+           t->running[settled].complete == working &&
+           t->running[settled].validated == t->validating) {
+        struct running_epoch *r = &t->running[settled++];
 
-        t->running_count--;
-        memmove(t->running, t->running + 1,
+        history_write(t, t->epochs_done, r->sums, r->validation);
+        t->epochs_done++;
+        totals_destroy(&r->sums);
+        totals_destroy(&r->validation);
+    }
+    t->running_count -= settled;
+    if (settled != 0 && t->running_count != 0) {
+        memmove(t->running, t->running + settled,
                 t->running_count * sizeof(*t->running));
-        history_close_epoch(t, sums);
-        totals_destroy(&sums);
+    }
+    t->epoch = t->epochs_done;
+    for (size_t i = 0;
+         i < t->running_count && t->running[i].complete == working; i++) {
+        t->epoch++;
     }
 }

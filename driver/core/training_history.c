@@ -53,19 +53,21 @@ void history_deinit(struct history *history)
     *history = (struct history){0};
 }
 
-void history_close_epoch(struct training *t, const struct totals *sums)
+void history_write(struct training *t, uint64_t epoch,
+                   const struct totals *train, const struct totals *validation)
 {
-    size_t width = results_count(t->merged);
+    size_t at = (size_t)epoch * results_count(t->merged);
 
-    results_numbers(sums, t->history.train + t->epoch * width);
-    t->epoch++;
-    history_settle(t);
+    if (train != NULL) {
+        results_numbers(train, t->history.train + at);
+    }
+    if (validation != NULL) {
+        results_numbers(validation, t->history.validation + at);
+    }
 }
 
 void history_settle(struct training *t)
 {
-    size_t width = results_count(t->merged);
-
     if (t->validating == 0) {
         t->epochs_done = t->epoch;
         return;
@@ -79,9 +81,19 @@ void history_settle(struct training *t)
             totals_merge(t->merged, t->partitions[i].validation);
         }
     }
-    results_numbers(t->merged, t->history.validation + t->epochs_done * width);
+    history_write(t, t->epochs_done, NULL, t->merged);
     t->epochs_done++;
     t->validated = 0;
+}
+
+/* Whether the partition may validate this epoch: in asynchronous mode, when
+ * it has completed the epoch itself. */
+static bool is_complete(const struct training *t, const struct partition *p,
+                        uint64_t epoch)
+{
+    return t->options.mode == TRAINING_SYNCHRONOUS || p->steps == 0
+               ? epoch < t->epoch
+               : epoch < p->next_step / p->steps;
 }
 
 /* A refusal names the partition and the epoch. */
@@ -96,7 +108,7 @@ static int check_validation(const struct training *t, const struct partition *p,
                        "partition %u joined without validation rows",
                        partition);
     }
-    if (epoch >= t->epoch) {
+    if (!is_complete(t, p, epoch)) {
         return err_set(err, ERR_STATE,
                        "partition %u: epoch %llu is not complete yet",
                        partition, (unsigned long long)epoch);
@@ -114,6 +126,22 @@ static int check_validation(const struct training *t, const struct partition *p,
                        partition, (unsigned long long)epoch, why.msg);
     }
     return 0;
+}
+
+static int count(struct training *t, struct partition *p, uint64_t epoch,
+                 const struct totals *metrics, struct err *err)
+{
+    if (t->options.mode != TRAINING_SYNCHRONOUS) {
+        training_async_validate(t, p, epoch, metrics);
+        return 0;
+    }
+    totals_clear(p->validation);
+    totals_merge(p->validation, metrics);
+    p->next_validation++;
+    t->validated++;
+    history_settle(t);
+    /* rounds of the next epoch may have waited for it */
+    return training_advance(t, err);
 }
 
 int training_validation(struct training *training, uint32_t partition,
@@ -140,15 +168,9 @@ int training_validation(struct training *training, uint32_t partition,
         if (rc != 0) {
             return rc;
         }
-        totals_clear(p->validation);
-        totals_merge(p->validation, metrics);
-        p->next_validation++;
-        t->validated++;
+        rc = count(t, p, epoch, metrics, err);
         out->status = TRAINING_APPLIED;
         out->detail = NULL;
-        history_settle(t);
-        /* rounds of the next epoch may have waited for it */
-        rc = training_advance(t, err);
     }
     out->version = t->version;
     out->next_step = p->next_step;

@@ -17,7 +17,7 @@
  * a snapshot holds next_step as it was when the last round was completed.
  *
  * In asynchronous mode `epoch` is the number of epochs that all partitions
- * have completed, and `running` has the sums of the later ones.
+ * have completed, and `running` has the sums of those from epochs_done on.
  */
 #ifndef DRIVER_CORE_TRAINING_PARTS_H
 #define DRIVER_CORE_TRAINING_PARTS_H
@@ -40,13 +40,15 @@ struct partition {
     /* sums, made when it joins: */
     struct totals *epoch;      /* of its current epoch, complete rounds */
     struct totals *round;      /* of the round in the making */
-    struct totals *validation; /* of epoch epochs_done */
+    struct totals *validation; /* of epoch epochs_done (synchronous) */
 };
 
 /* Sums of an epoch that some partitions have completed (asynchronous). */
 struct running_epoch {
     struct totals *sums;
-    uint32_t complete; /* partitions that are in it */
+    struct totals *validation;
+    uint32_t complete;  /* partitions that are in sums */
+    uint32_t validated; /* and in validation */
 };
 
 /* results_count() doubles for each epoch. */
@@ -71,7 +73,7 @@ struct training {
     uint32_t joined;
     uint64_t samples;
     uint32_t validating; /* partitions with validation rows */
-    uint32_t validated;  /* of them, in for epoch epochs_done */
+    uint32_t validated;  /* of them, in for epoch epochs_done (synchronous) */
 
     /* the round in the making (synchronous) */
     struct fixsum *sum;
@@ -81,7 +83,7 @@ struct training {
     uint64_t lead_iterations; /* its number of them */
     double lead_scalars[OPTIMIZER_MAX_SCALARS];
 
-    /* asynchronous: epochs epoch .. epoch + running_count - 1 */
+    /* asynchronous: epochs_done .. epochs_done + running_count - 1 */
     uint64_t start_iterations; /* of the optimizer, when training began */
     struct running_epoch *running;
     size_t running_count;
@@ -92,6 +94,8 @@ struct training {
 
 /* training.c */
 bool training_all_joined(const struct training *t);
+/* Whether a partition may have so many rows beside the others. */
+bool training_samples_fit(const struct training *t, uint64_t samples);
 /* Gives the partition its row counts and sums; ERR_NOMEM. */
 int training_admit(struct training *t, struct partition *p, uint64_t samples,
                    uint64_t validation_samples, struct err *err) ERR_CHECKED;
@@ -123,20 +127,25 @@ uint64_t training_round_step(const struct training *t,
 int training_apply(struct training *t, struct partition *p,
                    const struct training_update *u,
                    struct err *err) ERR_CHECKED;
-/* Moves on past the epochs that all partitions have completed. */
+/* Counts a checked validation result. */
+void training_async_validate(struct training *t, struct partition *p,
+                             uint64_t epoch, const struct totals *metrics);
+/* Moves on past the epochs of which nothing is missing. */
 void training_async_advance(struct training *t);
 /* Makes room for the sums of `epoch`. */
 int training_running_reserve(struct training *t, uint64_t epoch,
                              struct err *err) ERR_CHECKED;
+void training_running_clear(struct training *t);
 
 /* training_history.c */
 /* Room for the numbers of this epoch. */
 int history_reserve(struct training *t, uint64_t epoch,
                     struct err *err) ERR_CHECKED;
 void history_deinit(struct history *history);
-/* Writes the sums of the epoch just completed; moves `epoch` on. */
-void history_close_epoch(struct training *t, const struct totals *sums);
-/* Moves epochs_done on if nothing is missing any more. */
+/* Writes the numbers of an epoch; either sums may be NULL. */
+void history_write(struct training *t, uint64_t epoch,
+                   const struct totals *train, const struct totals *validation);
+/* Synchronous: moves epochs_done on if nothing is missing any more. */
 void history_settle(struct training *t);
 
 #endif

@@ -38,6 +38,17 @@ struct draft {
     size_t metrics_used;
 };
 
+static bool is_synchronous(const struct training *t)
+{
+    return t->options.mode == TRAINING_SYNCHRONOUS;
+}
+
+/* Epochs whose training numbers are in the history. */
+static uint64_t epochs_written(const struct training *t)
+{
+    return is_synchronous(t) ? t->epoch : t->epochs_done;
+}
+
 static void draft_deinit(struct draft *d)
 {
     mem_free(d->partitions);
@@ -53,7 +64,7 @@ static int draft_init(struct draft *d, const struct training *t,
 {
     size_t n = t->options.partitions;
     size_t entries = totals_count(t->merged);
-    size_t sums = 2 * n + t->running_count;
+    size_t sums = 2 * n + 2 * t->running_count;
 
     *d = (struct draft){0};
     d->partitions = mem_zarray(n, sizeof(*d->partitions));
@@ -100,13 +111,11 @@ static void draft_partition(struct draft *d, const struct training *t,
     m->joined = true;
     m->samples = p->samples;
     m->validation_samples = p->validation_samples;
-    m->next_step = t->options.mode == TRAINING_SYNCHRONOUS
-                       ? training_round_step(t, p)
-                       : p->next_step;
+    m->next_step = is_synchronous(t) ? training_round_step(t, p) : p->next_step;
     m->next_validation = p->next_validation;
     m->iterations = p->iterations;
     draft_totals(d, p->epoch, &m->n_metrics, &m->metrics);
-    if (p->next_validation > t->epochs_done) {
+    if (is_synchronous(t) && p->next_validation > t->epochs_done) {
         draft_totals(d, p->validation, &m->n_validation, &m->validation);
     }
 }
@@ -159,7 +168,7 @@ static void draft_head(struct draft *d, const struct training *t)
     m->partitions = d->partition_list;
     m->n_running = t->running_count;
     m->running = d->epoch_list;
-    m->n_history = width * t->epoch;
+    m->n_history = width * epochs_written(t);
     m->history = t->history.train;
     m->n_validation_history = t->validating != 0 ? width * t->epochs_done : 0;
     m->validation_history = t->history.validation;
@@ -188,6 +197,8 @@ int training_save(const struct training *training, struct buf *out,
 
         elephas__v1__epoch_snapshot__init(m);
         draft_totals(&d, t->running[i].sums, &m->n_metrics, &m->metrics);
+        draft_totals(&d, t->running[i].validation, &m->n_validation,
+                     &m->validation);
         d.epoch_list[i] = m;
     }
     rc = wire_pack_values(&d.head.base, t->state.values, t->state.count, out,
@@ -235,7 +246,7 @@ static int check_head(const struct training *t, const snapshot_msg *m,
         }
     }
     if (m->epoch > m->epochs || m->epochs_done > m->epoch ||
-        m->epoch - m->epochs_done > 1 ||
+        (is_synchronous(t) && m->epoch - m->epochs_done > 1) ||
         (m->epoch == m->epochs && m->round != 0)) {
         return unfit("epoch and round", err);
     }
@@ -271,7 +282,7 @@ static int read_partition(struct training *t, struct partition *p,
     if (!from->joined) {
         return 0;
     }
-    if (from->samples >= FIXSUM_MAX_WEIGHT - t->samples) {
+    if (!training_samples_fit(t, from->samples)) {
         return unfit("row counts", err);
     }
     rc = training_admit(t, p, from->samples, from->validation_samples, err);
@@ -282,6 +293,9 @@ static int read_partition(struct training *t, struct partition *p,
     p->next_step = from->next_step;
     p->next_validation = from->next_validation;
     p->iterations = from->iterations;
+    if (!is_synchronous(t)) {
+        return 0; /* see check_steps() */
+    }
     if (p->validation_samples == 0) {
         return p->next_validation == 0 ? 0 : unfit("validation results", err);
     }
@@ -295,80 +309,103 @@ static int read_partition(struct training *t, struct partition *p,
                      : 0;
 }
 
+/* Whether the steps and validations of an asynchronous partition can be. */
+static bool fits_async(const struct training *t, const struct partition *p)
+{
+    uint64_t own = p->steps != 0 ? p->next_step / p->steps : t->epoch;
+
+    if (p->next_step > t->options.epochs * p->steps || own < t->epoch) {
+        return false;
+    }
+    return p->validation_samples == 0 ? p->next_validation == 0
+                                      : p->next_validation >= t->epochs_done &&
+                                            p->next_validation <= own;
+}
+
 /* Steps, rounds and epochs against each other, once all partitions are read
  * and t->epoch and t->round are set. */
 static int check_steps(const struct training *t, struct err *err)
 {
-    bool synchronous = t->options.mode == TRAINING_SYNCHRONOUS;
-
     if (!training_all_joined(t) ? t->epoch != 0 || t->round != 0
                                 : t->round != 0 && t->round >= t->rounds) {
         return unfit("epoch and round", err);
     }
-    if (t->round != 0 && !synchronous) {
+    if (t->round != 0 && !is_synchronous(t)) {
         return unfit("epoch and round", err);
     }
-    if (t->validated != 0 && t->validated >= t->validating) {
-        return unfit("validation results", err);
-    }
-    if (t->validating == 0 && t->epochs_done != t->epoch) {
+    if ((t->validated != 0 && t->validated >= t->validating) ||
+        (t->validating == 0 && t->epochs_done != t->epoch)) {
         return unfit("validation results", err);
     }
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         const struct partition *p = &t->partitions[i];
 
-        if (synchronous ? p->next_step != training_round_step(t, p)
-                        : p->next_step < t->epoch * p->steps ||
-                              p->next_step > t->options.epochs * p->steps) {
+        if (is_synchronous(t) ? p->next_step != training_round_step(t, p)
+                              : p->joined && !fits_async(t, p)) {
             return unfit("steps", err);
         }
     }
     return 0;
 }
 
+/* Who is in the sums of an epoch follows from the steps. */
+static void count_running(struct training *t, size_t index)
+{
+    struct running_epoch *r = &t->running[index];
+    uint64_t epoch = t->epochs_done + index;
+
+    for (uint32_t i = 0; i < t->options.partitions; i++) {
+        const struct partition *p = &t->partitions[i];
+
+        r->complete += p->steps != 0 && p->next_step / p->steps > epoch;
+        r->validated +=
+            p->validation_samples != 0 && p->next_validation > epoch;
+    }
+}
+
 static int read_running(struct training *t, const snapshot_msg *m,
                         struct err *err)
 {
-    uint64_t last = t->epoch;
-    uint32_t working = 0;
+    uint64_t last = t->epochs_done;
+    uint64_t was_done = t->epochs_done;
+    uint64_t was_epoch = t->epoch;
     int rc;
 
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         const struct partition *p = &t->partitions[i];
-        uint64_t done = p->steps != 0 ? p->next_step / p->steps : 0;
+        uint64_t own = p->steps != 0 ? p->next_step / p->steps : 0;
 
-        working += p->steps != 0;
-        last = done > last ? done : last;
+        last = own > last ? own : last;
     }
     /* a partition may be in an epoch before it has completed any of it */
-    if (m->n_running > t->options.epochs - t->epoch ||
-        m->n_running < last - t->epoch) {
+    if (is_synchronous(t) ? m->n_running != 0
+                          : m->n_running > t->options.epochs - was_done ||
+                                m->n_running < last - was_done) {
         return unfit("epochs", err);
     }
     for (size_t i = 0; i < m->n_running; i++) {
-        struct running_epoch *r;
+        const epoch_msg *from = m->running[i];
 
-        if ((rc = training_running_reserve(t, t->epoch + i, err)) != 0) {
+        if ((rc = training_running_reserve(t, was_done + i, err)) != 0 ||
+            (rc = read_totals(from->n_metrics, from->metrics,
+                              t->running[i].sums, err)) != 0 ||
+            (rc = read_totals(from->n_validation, from->validation,
+                              t->running[i].validation, err)) != 0) {
             return rc;
         }
-        r = &t->running[i];
-        rc = read_totals(m->running[i]->n_metrics, m->running[i]->metrics,
-                         r->sums, err);
+        count_running(t, i);
+    }
+    if (!is_synchronous(t)) {
+        /* nothing moves if the counts agree with what was written */
+        rc = history_reserve(t, was_done + m->n_running, err);
         if (rc != 0) {
             return rc;
         }
-        for (uint32_t k = 0; k < t->options.partitions; k++) {
-            const struct partition *p = &t->partitions[k];
-
-            r->complete +=
-                p->steps != 0 && p->next_step / p->steps > t->epoch + i;
-        }
+        training_async_advance(t);
     }
-    if (t->running_count != 0 && training_all_joined(t) &&
-        t->running[0].complete == working) {
-        return unfit("epochs", err);
-    }
-    return 0;
+    return t->epoch == was_epoch && t->epochs_done == was_done
+               ? 0
+               : unfit("epochs", err);
 }
 
 static int read_history(struct training *t, const snapshot_msg *m,
@@ -378,7 +415,7 @@ static int read_history(struct training *t, const snapshot_msg *m,
     size_t validations = t->validating != 0 ? t->epochs_done : 0;
     int rc;
 
-    if (width == 0 || m->n_history / width != t->epoch ||
+    if (width == 0 || m->n_history / width != epochs_written(t) ||
         m->n_history % width != 0 ||
         m->n_validation_history != validations * width) {
         return unfit("histories", err);
@@ -402,10 +439,7 @@ static void forget(struct training *t)
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         training_dismiss(t, &t->partitions[i]);
     }
-    for (size_t i = 0; i < t->running_count; i++) {
-        totals_destroy(&t->running[i].sums);
-    }
-    t->running_count = 0;
+    training_running_clear(t);
     t->epoch = 0;
     t->round = 0;
     t->epochs_done = 0;

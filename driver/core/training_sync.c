@@ -156,8 +156,10 @@ static void close_epoch(struct training *t)
         totals_merge(t->merged, t->partitions[i].epoch);
         totals_clear(t->partitions[i].epoch);
     }
+    history_write(t, t->epoch, t->merged, NULL);
     t->round = 0;
-    history_close_epoch(t, t->merged);
+    t->epoch++;
+    history_settle(t);
 }
 
 static void close_round(struct training *t)

@@ -202,6 +202,26 @@ START_TEST(json_is_the_same_request)
 }
 END_TEST
 
+START_TEST(all_modes_are_known)
+{
+    static const char *const names[] = {"synchronous", "asynchronous",
+                                        "hogwild"};
+
+    for (int i = 0; i < 3; i++) {
+        struct job_spec *spec = NULL;
+        struct err err = {0};
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                       HEAD DATA ",\"training\":{\"mode\":\"%s\"}}", names[i]);
+        unit_ok(parse(text, &spec, &err), &err);
+        ck_assert_int_eq((int)spec->training.mode, i);
+        job_spec_destroy(&spec);
+        check_round_trip(text);
+    }
+}
+END_TEST
+
 START_TEST(formats_are_guessed_by_name)
 {
     static const char *const table[][2] = {
@@ -365,6 +385,7 @@ static TCase *basic(void)
     tcase_add_test(tc, defaults_are_the_documented_ones);
     tcase_add_test(tc, a_full_request_is_read);
     tcase_add_test(tc, json_is_the_same_request);
+    tcase_add_test(tc, all_modes_are_known);
     tcase_add_test(tc, formats_are_guessed_by_name);
     tcase_add_loop_test(tc, refusals_name_the_key, 0,
                         (int)(sizeof(refusals) / sizeof(refusals[0])));
