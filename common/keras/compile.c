@@ -302,10 +302,16 @@ static int read_losses(struct compile_spec *spec, const json_t *value,
         rc = check_names(spec, value, err);
     }
     for (size_t i = 0; i < spec->output_count && rc == 0; i++) {
+        const char *name = spec->outputs[i].name;
         const json_t *own = value;
 
         if (!is_leaf(value)) {
             rc = entry_of(spec, value, i, &own, err);
+        }
+        if (rc == 0 && own == NULL && as_list(value) == NULL && name != NULL &&
+            json_object_get(value, name) == NULL) {
+            rc =
+                err_set(err, ERR_INVALID, "output \"%.100s\" is missing", name);
         }
         if (rc == 0 && as_list(own) != NULL &&
             json_array_size(as_list(own)) == 1) {
@@ -409,7 +415,8 @@ static int read_metrics(struct compile_spec *spec, const json_t *value,
     int rc = 0;
 
     if (value == NULL ||
-        json_array_size(value) + json_object_size(value) == 0) {
+        ((json_is_array(value) || json_is_object(value)) &&
+         json_array_size(value) + json_object_size(value) == 0)) {
         return 0;
     }
     if (spec->output_count > 1 && is_leaf(value)) {
