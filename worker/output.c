@@ -65,6 +65,7 @@ int output_row(struct output *o, const float *values, size_t n, struct err *err)
         p += number_print(values[i], p);
     }
     *p++ = '\n';
+    *p = '\0';
     o->buf.len = (size_t)(p - (char *)o->buf.data);
     return flush_if_full(o, err);
 }
