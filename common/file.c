@@ -112,8 +112,10 @@ int file_stage_create(const char *path, unsigned mode, struct file_stage **out,
         rc = err_nomem(err);
         goto out;
     }
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        rc = err_set(err, ERR_INVALID, "%s: is a directory", path);
+    /* a device or a pipe would be replaced by the rename, not written to */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        rc = err_set(err, ERR_INVALID, "%s: is %s", path,
+                     S_ISDIR(st.st_mode) ? "a directory" : "no regular file");
         goto out;
     }
     s->temporary = mem_printf("%s.XXXXXX", path);

@@ -51,7 +51,9 @@ static int transfer(struct command *c, struct session *s, FILE *out,
     if (rc != 0) {
         return rc;
     }
-    predictions_init(&t.predictions, out, c->opt.output, c->opt.predict_class);
+    predictions_init(&t.predictions, out,
+                     out == stdout ? "standard output" : c->opt.output,
+                     c->opt.predict_class);
     request.path = path;
     rc = http_client_send(s->http, &request, &response, err);
     if (rc == 0) {

@@ -85,16 +85,3 @@ void command_close(struct command *c, int code, const struct err *err)
     /* the exit status tells the same if this cannot be written */
     (void)!command_event(c, event, NULL);
 }
-
-int command_flush(const struct command *c, struct err *err)
-{
-    FILE *streams[] = {c->out, c->json};
-
-    for (size_t i = 0; i < 2; i++) {
-        if (streams[i] != NULL &&
-            (fflush(streams[i]) != 0 || ferror(streams[i]))) {
-            return err_errno(err, ERR_IO, errno, "standard output");
-        }
-    }
-    return 0;
-}

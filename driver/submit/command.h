@@ -48,7 +48,4 @@ int command_event(const struct command *c, json_t *event,
  * cancelled) with the message. */
 void command_close(struct command *c, int code, const struct err *err);
 
-/* Flushes standard output: what did not get out is an error. */
-int command_flush(const struct command *c, struct err *err) ERR_CHECKED;
-
 #endif

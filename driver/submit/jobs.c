@@ -6,6 +6,7 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/model_wire.h"
 
 #include <string.h>
 
@@ -126,7 +127,7 @@ int jobs_upload_model(struct command *c, struct session *s, struct view message,
     int rc = exchange(s, &request, &answer, err);
 
     if (rc == 0) {
-        rc = copy_member(answer, "model", 65, hash, err);
+        rc = copy_member(answer, "model", MODEL_HASH_SIZE, hash, err);
     }
     json_decref(answer);
     return rc;

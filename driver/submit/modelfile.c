@@ -186,20 +186,36 @@ int modelfile_check_output(const char *path, struct err *err)
     return rc;
 }
 
+struct download {
+    const struct command *command;
+    struct buf *out;
+};
+
 static int append(void *context, struct view piece, struct err *err)
 {
-    return buf_append(context, piece.data, piece.len, err);
+    const struct download *d = context;
+
+    return buf_append(d->out, piece.data, piece.len, err);
 }
 
-static int download(struct session *s, const char *path, struct buf *out,
-                    struct err *err)
+static bool wants_out(void *context)
 {
+    const struct download *d = context;
+
+    return command_interrupted(d->command);
+}
+
+static int download(const struct command *c, struct session *s,
+                    const char *path, struct buf *out, struct err *err)
+{
+    struct download d = {c, out};
     /* a stream: a large model may take long, silence may not */
     struct http_request request = {.method = "GET",
                                    .path = path,
                                    .timeout_ms = DOWNLOAD_TIMEOUT_MS,
                                    .on_data = append,
-                                   .context = out,
+                                   .interrupted = wants_out,
+                                   .context = &d,
                                    .stream = true};
     struct http_response response;
     int rc = http_client_send(s->http, &request, &response, err);
@@ -208,7 +224,7 @@ static int download(struct session *s, const char *path, struct buf *out,
     return rc;
 }
 
-int modelfile_fetch(struct command *c, struct session *s, const char *id,
+int modelfile_fetch(const struct command *c, struct session *s, const char *id,
                     const char *path, struct err *err)
 {
     struct model *model = NULL;
@@ -217,11 +233,10 @@ int modelfile_fetch(struct command *c, struct session *s, const char *id,
     char *url = NULL;
     int rc;
 
-    (void)c;
     buf_init(&message, MODEL_WIRE_MAX);
     rc = jobs_path(id, "/model", &url, err);
     if (rc == 0) {
-        rc = download(s, url, &message, err);
+        rc = download(c, s, url, &message, err);
     }
     if (rc == 0) {
         rc = model_decode(buf_view(&message), &model, &state, err);

@@ -21,7 +21,7 @@ int modelfile_encode(const struct command *c, enum request_kind kind,
 int modelfile_check_output(const char *path, struct err *err) ERR_CHECKED;
 
 /* Fetches the model of a job and writes it as a .keras file, atomically. */
-int modelfile_fetch(struct command *c, struct session *s, const char *id,
+int modelfile_fetch(const struct command *c, struct session *s, const char *id,
                     const char *path, struct err *err) ERR_CHECKED;
 
 #endif

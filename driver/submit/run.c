@@ -65,10 +65,9 @@ int run_last_event(struct command *c, const json_t *last, const char *output,
 {
     json_t *event = json_deep_copy(last);
 
-    if (event != NULL && output != NULL &&
-        json_object_set_new(event, "output", json_string(output)) != 0 &&
-        json_object_del(event, "output") != 0) {
+    if (event != NULL && output != NULL) {
         /* a path that is no UTF-8 is left out */
+        (void)!json_object_set_new(event, "output", json_string(output));
     }
     c->closed = true;
     return command_event(c, event, err);

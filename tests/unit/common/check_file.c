@@ -147,6 +147,8 @@ START_TEST(places_that_cannot_be_written)
     ck_assert_int_eq(file_check_writable(below, &err), ERR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.msg, below));
     ck_assert_int_eq(file_check_writable(dir, &err), ERR_INVALID);
+    ck_assert_int_eq(file_check_writable("/dev/null", &err), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.msg, "no regular file"));
     unit_ok(file_write(path, text_view("old"), 0600, &err), &err);
     (void)snprintf(below, sizeof(below), "%s/x", path);
     ck_assert_int_eq(file_check_writable(below, &err), ERR_NOT_FOUND);
