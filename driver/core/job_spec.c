@@ -10,6 +10,7 @@
 #include "common/jget.h"
 #include "common/mem.h"
 #include "driver/core/job_read.h"
+#include "driver/core/job_spark.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,19 +21,26 @@
 #define COUNT_MAX INT32_MAX
 #define CLASSES_MAX (INT64_C(1) << 24)
 
-/* Data lies on the daemon's machine, whose working directory nobody knows. */
-static int read_sources(const json_t *object, struct job_strings *out,
-                        struct err *err)
+/* Data lies on the daemon's machine, whose working directory nobody knows, or
+ * where Spark finds it. */
+static int read_sources(const json_t *object, const struct job_spec *spec,
+                        struct job_strings *out, struct err *err)
 {
+    bool spark = job_spark_is(spec);
     int rc = job_read_strings(object, "source", out, err);
 
+    if (rc == 0 && out->count == 0 && spark &&
+        job_spark_has_table(spec->engine_options)) {
+        return 0;
+    }
     if (rc == 0 && out->count == 0) {
         rc = err_set(err, ERR_INVALID,
                      "source: missing: name at least one "
                      "file, glob or directory");
     }
     for (size_t i = 0; rc == 0 && i < out->count; i++) {
-        if (out->items[i][0] != '/') {
+        if (out->items[i][0] != '/' &&
+            !(spark && strstr(out->items[i], "://") != NULL)) {
             rc = err_set(err, ERR_INVALID,
                          "source: %s: an absolute path is wanted",
                          out->items[i]);
@@ -74,13 +82,18 @@ static int read_format(const json_t *data, struct job_spec *spec,
 {
     static const char *const built[] = {"csv", "libsvm", "json", "b64"};
     static const char *const elsewhere[] = {"parquet", "orc", "text", "table"};
-    const char *format = guess_format(spec->sources.items[0]);
+    const char *format = spec->sources.count != 0
+                             ? guess_format(spec->sources.items[0])
+                             : "table";
     int rc = jget_string_or(data, "format", format, &format, err);
 
     if (rc != 0) {
         return rc;
     }
     for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+        if (strcmp(format, elsewhere[i]) == 0 && job_spark_is(spec)) {
+            return job_copy_text("format", format, &spec->format, err);
+        }
         if (strcmp(format, elsewhere[i]) == 0) {
             return err_set(err, ERR_UNSUPPORTED,
                            "format: %s cannot be read by the local engine; "
@@ -156,7 +169,7 @@ static int read_data(const json_t *request, struct job_spec *spec,
         return rc;
     }
     if ((rc = job_check_keys(data, keys, err)) != 0 ||
-        (rc = read_sources(data, &spec->sources, err)) != 0 ||
+        (rc = read_sources(data, spec, &spec->sources, err)) != 0 ||
         (rc = read_format(data, spec, err)) != 0 ||
         (rc = jget_bool_or(data, "header", false, &header, err)) != 0 ||
         (rc = job_read_strings(data, "label", &spec->labels, err)) != 0 ||
@@ -216,7 +229,8 @@ static int read_validation(const json_t *request, struct job_spec *spec,
         rc = spec->validation_split > 0
                  ? err_set(err, ERR_INVALID,
                            "give either split or source, not both")
-                 : read_sources(validation, &spec->validation_sources, err);
+                 : read_sources(validation, spec, &spec->validation_sources,
+                                err);
     }
 out:
     if (rc != 0) {
@@ -323,11 +337,10 @@ static int read_engine(const json_t *request, struct job_spec *spec,
         rc = jget_string_or(engine, "name", name, &name, err);
     }
     if (rc == 0 && strcmp(name, "spark") == 0) {
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "name: the spark engine is not built yet, local is");
+        rc = job_spark_check(engine, spec->kind, err);
     } else if (rc == 0 && strcmp(name, "local") != 0) {
-        rc = err_set(err, ERR_INVALID, "name: %.64s is no engine, local is",
-                     name);
+        rc = err_set(err, ERR_INVALID,
+                     "name: %.64s is no engine, local and spark are", name);
     } else if (rc == 0 && engine != NULL) {
         rc = job_check_keys(engine, keys, err);
     }
@@ -424,12 +437,13 @@ static int read_request(const json_t *request, struct job_spec *spec,
     }
     spec->workers = (uint32_t)workers;
     spec->batch_size = (uint32_t)batch;
-    if ((rc = read_data(request, spec, err)) != 0 ||
-        (rc = read_validation(request, spec, err)) != 0 ||
-        (rc = read_training(request, spec, err)) != 0) {
+    /* what the data may be depends on the engine */
+    if ((rc = read_engine(request, spec, err)) != 0 ||
+        (rc = read_data(request, spec, err)) != 0 ||
+        (rc = read_validation(request, spec, err)) != 0) {
         return rc;
     }
-    return read_engine(request, spec, err);
+    return read_training(request, spec, err);
 }
 
 int job_spec_parse(const json_t *request, struct job_spec **out,

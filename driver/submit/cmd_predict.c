@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "driver/submit/predictions.h"
 #include "driver/submit/run.h"
+#include "driver/submit/spark.h"
 #include "driver/submit/verbs.h"
 
 #include <string.h>
@@ -97,7 +98,7 @@ int cmd_predict(struct command *c, struct err *err)
     if (rc != 0 || run.last == NULL) {
         goto out;
     }
-    rc = fetch(c, &run.session, err);
+    rc = spark_writes(&c->opt) ? 0 : fetch(c, &run.session, err);
     if (rc != 0) {
         (void)err_wrap(err,
                        "job %s is done, but its predictions were not "

@@ -5,6 +5,9 @@
  */
 #include "driver/submit/options.h"
 
+#include "driver/submit/spark.h"
+
+#include <math.h>
 #include <string.h>
 
 #define AT(member) offsetof(struct options, member)
@@ -82,6 +85,13 @@ static const struct entry entries[] = {
          "file, directory or pattern with the rows; may be repeated"),
     TEXT(OPTIONS_DATA, "Data", "format", format, "FORMAT",
          "csv, libsvm, json, parquet ... (default: guessed from the name)"),
+    TEXT(OPTIONS_DATA, "Data", "table", table, "NAME",
+         "with --engine spark: read this table instead of files"),
+    TEXT(OPTIONS_DATA, "Data", "sql", sql, "QUERY",
+         "with --engine spark: read the result of this query"),
+    REAL(OPTIONS_DATA, "Data", "fill-null", fill_null, "X", 0, 0,
+         "with --engine spark: put X in place of nulls, which are refused"
+         " otherwise"),
     FLAG(OPTIONS_DATA, "Data", "header", 0, header,
          "the first line names the columns (default: guessed)"),
     FLAG(OPTIONS_DATA, "Data", "no-header", 0, no_header,
@@ -130,6 +140,13 @@ static const struct entry entries[] = {
          "where the trained model (.keras) goes"),
     TEXT(OPTIONS_PREDICT, "Output", "output", output, "DEST",
          "where the predictions (csv) go; - for standard output"),
+    WORD(OPTIONS_PREDICT, "Output", "output-format", output_format,
+         "parquet|csv|json",
+         "with --engine spark: Spark writes DEST as a data set of the input's"
+         " columns and the predictions (default for URLs, .parquet, .json, "
+         "DIR/)"),
+    FLAG(OPTIONS_PREDICT, "Output", "overwrite", 0, overwrite,
+         "replace a data set that is there"),
     FLAG(OPTIONS_PREDICT, "Output", "predict-class", 0, predict_class,
          "add a column class: the most probable class"),
 
@@ -149,6 +166,13 @@ static const struct entry entries[] = {
          "Spark setting of --engine spark; may be repeated"),
     TEXT(OPTIONS_ENGINE, "Job", "spark-home", spark_home, "DIR",
          "Spark installation of --engine spark (default: $SPARK_HOME)"),
+    WORD(OPTIONS_ENGINE, "Job", "deploy-mode", deploy_mode, "client|cluster",
+         "where Spark's driver runs: beside elephasd (default) or in the "
+         "cluster"),
+    WORD(OPTIONS_TRAIN, "Job", "rounds", rounds, "auto|resident|stage",
+         "on Spark: one Spark job for all epochs, one for each round, or what "
+         "fits"
+         " (default)"),
 
     FLAG(OPTIONS_FOLLOW, "Logs", "follow", 'f', follow,
          "go on until the job ends"),
@@ -183,6 +207,7 @@ void options_init(struct options *o)
     o->frequency = "epoch";
     o->average = "weighted";
     o->engine = "local";
+    o->fill_null = NAN;
 }
 
 size_t options_table(struct options *o, unsigned groups,
@@ -230,7 +255,7 @@ static int check_model(const struct options *o, unsigned groups,
 
 static int check_data(const struct options *o, unsigned groups, struct err *err)
 {
-    if (o->data.count == 0) {
+    if (o->data.count == 0 && o->table == NULL && o->sql == NULL) {
         return err_set(err, ERR_INVALID,
                        "--data: missing; give the files with the rows");
     }
@@ -281,20 +306,6 @@ static int check_output(const struct options *o, unsigned groups,
     return 0;
 }
 
-static int check_engine(const struct options *o, struct err *err)
-{
-    if (strcmp(o->engine, "spark") == 0) {
-        return 0;
-    }
-    if (o->master != NULL || o->conf.count != 0 || o->spark_home != NULL) {
-        return err_set(err, ERR_INVALID, "--%s: belongs to --engine spark",
-                       o->master != NULL    ? "master"
-                       : o->conf.count != 0 ? "conf"
-                                            : "spark-home");
-    }
-    return 0;
-}
-
 static int check_server(const struct options *o, struct err *err)
 {
     if (o->embedded && o->server != NULL) {
@@ -326,7 +337,7 @@ int options_check(const struct options *o, unsigned groups, struct err *err)
         rc = check_output(o, groups, err);
     }
     if (rc == 0 && (groups & OPTIONS_ENGINE) != 0) {
-        rc = check_engine(o, err);
+        rc = spark_check(o, (groups & OPTIONS_PREDICT) != 0, err);
     }
     return rc;
 }

@@ -74,6 +74,13 @@ struct options {
     const char *master;
     struct opt_list conf;
     const char *spark_home;
+    const char *deploy_mode;
+    const char *rounds;
+    const char *table;
+    const char *sql;
+    double fill_null; /* NaN: not given */
+    const char *output_format;
+    bool overwrite;
     bool follow;
     int64_t http_port;
     int64_t socket_port;

@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "driver/submit/source.h"
+#include "driver/submit/spark.h"
 
 #include <errno.h>
 #include <math.h>
@@ -184,7 +185,7 @@ static int put_data(json_t *request, const struct options *o,
     json_t *data = json_object();
     int rc = put(request, "data", data, err);
 
-    if (rc == 0) {
+    if (rc == 0 && o->data.count != 0) {
         rc = put_sources(data, &o->data, "--data", local, err);
     }
     if (rc == 0) {
@@ -256,31 +257,9 @@ static int put_training(json_t *request, const struct options *o,
     return rc;
 }
 
-static int put_conf(json_t *engine, const struct options *o, struct err *err)
+static int put_engine(json_t *request, const struct options *o,
+                      enum request_kind kind, bool local, struct err *err)
 {
-    json_t *conf = json_object();
-    int rc = put(engine, "conf", conf, err);
-
-    for (size_t i = 0; rc == 0 && i < o->conf.count; i++) {
-        const char *item = o->conf.items[i];
-        const char *equals = strchr(item, '=');
-        char *key;
-
-        if (equals == NULL || equals == item) {
-            return err_set(err, ERR_INVALID,
-                           "--conf %s: must be like KEY=VALUE", item);
-        }
-        key = mem_strndup(item, (size_t)(equals - item));
-        rc = key == NULL ? err_nomem(err)
-                         : put_text(conf, key, "conf", equals + 1, err);
-        mem_free(key);
-    }
-    return rc;
-}
-
-static int put_engine(json_t *request, const struct options *o, struct err *err)
-{
-    const char *home = o->spark_home;
     json_t *engine = json_object();
     int rc = put(request, "engine", engine, err);
 
@@ -290,17 +269,7 @@ static int put_engine(json_t *request, const struct options *o, struct err *err)
     if (rc != 0 || strcmp(o->engine, "spark") != 0) {
         return rc;
     }
-    rc = put_text(engine, "master", "master", o->master, err);
-    if (rc == 0 && o->conf.count != 0) {
-        rc = put_conf(engine, o, err);
-    }
-    if (home == NULL) {
-        home = getenv("SPARK_HOME");
-    }
-    if (rc == 0 && home != NULL && *home != '\0') {
-        rc = put_text(engine, "spark_home", "spark-home", home, err);
-    }
-    return rc;
+    return spark_put(o, kind == REQUEST_PREDICT, local, engine, err);
 }
 
 static int fill(json_t *request, const struct options *o,
@@ -329,7 +298,7 @@ static int fill(json_t *request, const struct options *o,
     if (rc == 0 && o->workers != 0) {
         rc = put(request, "workers", json_integer(o->workers), err);
     }
-    return rc != 0 ? rc : put_engine(request, o, err);
+    return rc != 0 ? rc : put_engine(request, o, kind, local, err);
 }
 
 int request_build(const struct options *o, enum request_kind kind, bool local,

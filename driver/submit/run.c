@@ -8,6 +8,7 @@
 #include "driver/submit/follow.h"
 #include "driver/submit/modelfile.h"
 #include "driver/submit/progress.h"
+#include "driver/submit/spark.h"
 
 #include <string.h>
 
@@ -80,7 +81,8 @@ static int prepare(struct command *c, enum request_kind kind, json_t **request,
     int rc = 0;
 
     if (c->opt.output != NULL && strcmp(c->opt.output, "-") != 0 &&
-        !c->opt.no_wait) {
+        !c->opt.no_wait &&
+        !(kind == REQUEST_PREDICT && spark_writes(&c->opt))) {
         rc = modelfile_check_output(c->opt.output, err);
     }
     if (rc == 0) {

@@ -126,3 +126,18 @@ int source_list(const struct opt_list *sources, const char *option, bool local,
     *out = list;
     return 0;
 }
+
+int source_output(const char *path, bool local, char **out, struct err *err)
+{
+    if (strstr(path, "://") == NULL && path[0] != '/') {
+        if (local) {
+            return make_absolute(path, out, err);
+        }
+        return err_set(err, ERR_INVALID,
+                       "--output %s: elephasd is on another machine; give the "
+                       "path there, beginning with /",
+                       path);
+    }
+    *out = mem_strdup(path);
+    return *out != NULL ? 0 : err_nomem(err);
+}

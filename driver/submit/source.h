@@ -18,4 +18,9 @@
 int source_list(const struct opt_list *sources, const char *option, bool local,
                 json_t **out, struct err *err) ERR_CHECKED;
 
+/* Where Spark writes: a URL as it is, else the path as the daemon's machine
+ * sees it; owned. */
+int source_output(const char *path, bool local, char **out,
+                  struct err *err) ERR_CHECKED;
+
 #endif
