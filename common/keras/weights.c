@@ -230,7 +230,8 @@ int weights_read(const struct h5 *h5, const struct model *model,
         rc = read_slots(h5, &map, &state->optimizer, err);
     }
     state->has_weights = true;
-    state->has_optimizer = with_slots;
+    state->has_optimizer =
+        with_slots && (map.slots != 0 || state->optimizer.iterations != 0);
     slot_map_deinit(&map);
     if (rc != 0) {
         model_state_deinit(state);

@@ -298,7 +298,8 @@ static int read_optimizer(const struct h5 *h5, const struct model *model,
                           : err_nomem(err);
         mem_free(path);
     }
-    state->has_optimizer = rc == 0;
+    state->has_optimizer =
+        rc == 0 && (map.slots != 0 || state->optimizer.iterations != 0);
 out:
     mem_free(version);
     slot_map_deinit(&map);

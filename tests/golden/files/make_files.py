@@ -176,7 +176,7 @@ def optimizers():
             keras.optimizers.RMSprop(0.02, momentum=0.5, centered=True),
             ["velocity", "momentum", "average_gradient"],
         ),
-        "sgd": (keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True), ["momentum"]),
+        "sgd": (keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True, name="opt"), ["momentum"]),
     }
     for name, (optimizer, names) in cases.items():
         i = keras.Input((3,))
