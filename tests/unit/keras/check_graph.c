@@ -424,14 +424,13 @@ START_TEST(arguments_that_change_nothing)
 {
     struct loaded l = load(MODEL(
         INPUT("x") "," DENSE(
-            "a", "{'args':[" TENSOR("x", 0,
-                                    0) ",null],"
-                                       "'kwargs':{'mask':null,'training':null}"
-                                       "}") "," DENSE("b",
-                                                      "{'args':[{'class_name':'"
-                                                      "__tuple__','items':"
-                                                      "[" TENSOR(
-                                                          "a", 0,
+            "a",
+            "{'args':[" TENSOR(
+                "x", 0, 0) ",null],"
+                           "'kwargs':{'mask':null,'training':null}"
+                           "}") "," DENSE("b", "{'args':[{'class_name':'"
+                                               "__tuple__','items':"
+                                               "[" TENSOR("a", 0,
                                                           0) "]}],'kwargs':{}"
                                                              "}"),
         X, "['b',0,0]"));
