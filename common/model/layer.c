@@ -5,7 +5,11 @@
 #include "common/model/layer.h"
 
 #include "common/jget.h"
+#include "common/model/constraint.h"
+#include "common/model/initializer.h"
+#include "common/model/regularizer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The classes in the order of layers.def. A class's own name is the one of
@@ -95,7 +99,8 @@ int layer_config_keys(const struct layer *layer, const char *const *keys,
      * nothing about what is computed */
     static const char *const common[] = {"name",        "trainable",
                                          "batch_shape", "batch_input_shape",
-                                         "autocast",    NULL};
+                                         "autocast",    "activity_regularizer",
+                                         NULL};
     const char *key;
     json_t *value;
     int rc;
@@ -127,6 +132,43 @@ int layer_config_absent(const struct layer *layer, const char *const *keys,
         }
     }
     return 0;
+}
+
+/* The value of the option name_suffix; NULL if there is none. */
+static const json_t *weight_option(const struct layer *layer, const char *name,
+                                   const char *suffix, char key[64])
+{
+    (void)snprintf(key, 64, "%s_%s", name, suffix);
+    return json_object_get(layer->config, key);
+}
+
+int layer_weight_options(const struct layer *layer, const char *name,
+                         const char *missing, struct weight_options *out,
+                         struct err *err)
+{
+    char key[64];
+    const json_t *value = weight_option(layer, name, "initializer", key);
+    int rc = initializer_create(value, missing, &out->initializer, err);
+
+    if (rc == 0) {
+        value = weight_option(layer, name, "regularizer", key);
+        rc = regularizer_create(value, &out->regularizer, err);
+    }
+    if (rc == 0) {
+        value = weight_option(layer, name, "constraint", key);
+        rc = constraint_create(value, &out->constraint, err);
+    }
+    if (rc != 0) {
+        (void)err_wrap(err, "%s", key);
+    }
+    return rc;
+}
+
+void weight_options_deinit(struct weight_options *options)
+{
+    initializer_destroy(&options->initializer);
+    regularizer_destroy(&options->regularizer);
+    constraint_destroy(&options->constraint);
 }
 
 int layer_read_shape(const json_t *value, bool skip_batch, struct shape *out,

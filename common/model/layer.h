@@ -32,6 +32,18 @@ struct layer_class {
     int (*infer)(const struct layer *layer, const struct shape *in, size_t n,
                  struct shape *out, size_t *out_count, struct err *err);
 
+    /* The same, for classes whose outputs depend on the arguments of the call;
+     * its inputs and arguments are set. NULL: infer() says it all. */
+    int (*infer_call)(const struct layer *layer, const struct call *call,
+                      const struct shape *in, size_t n, struct shape *out,
+                      size_t *out_count, struct err *err);
+
+    /* Rows of the outputs per row of a batch (struct call), given those of the
+     * inputs. NULL: the same for all inputs and the outputs. */
+    int (*repeat)(const struct layer *layer, const struct shape *in,
+                  const size_t *in_repeat, size_t n, size_t *out,
+                  struct err *err);
+
     /* Frees layer->options. NULL: mem_free() does. */
     void (*release)(struct layer *layer);
 
@@ -57,8 +69,9 @@ const struct layer_class *layer_class_at(size_t index);
 /* Refuses a config with a key that is neither in `keys` (NULL-terminated) nor
  * one that every Keras layer has and that this project accepts: name,
  * trainable, dtype (float32 only, unless listed in `keys`), batch_shape,
- * batch_input_shape, quantization_config (null only), ... ERR_UNSUPPORTED
- * names the key. Keys whose value is null are ignored. */
+ * batch_input_shape, activity_regularizer (read by model_add_layer()),
+ * quantization_config (null only), ... ERR_UNSUPPORTED names the key. Keys
+ * whose value is null are ignored. */
 int layer_config_keys(const struct layer *layer, const char *const *keys,
                       struct err *err) ERR_CHECKED;
 
@@ -66,6 +79,14 @@ int layer_config_keys(const struct layer *layer, const char *const *keys,
  * must not have them, or have them null. keys is NULL-terminated. */
 int layer_config_absent(const struct layer *layer, const char *const *keys,
                         struct err *err) ERR_CHECKED;
+
+/* Reads the options NAME_initializer (missing: a Keras name), NAME_regularizer
+ * and NAME_constraint, e.g. of "kernel", into *out, which must be zeroed; it
+ * is to be released also on failure. */
+int layer_weight_options(const struct layer *layer, const char *name,
+                         const char *missing, struct weight_options *out,
+                         struct err *err) ERR_CHECKED;
+void weight_options_deinit(struct weight_options *options);
 
 /* Reads a list of axes, sizes or null for an unknown one; with skip_batch the
  * first entry, the batch axis, is left out. */

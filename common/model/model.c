@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * model: see model.h. This file builds the graph and lays out the variables;
- * model_training.c has optimizer, losses and metrics.
+ * model: see model.h. This file has layers and the layout of the variables;
+ * model_call.c has the calls, model_training.c optimizer, losses and metrics.
  *
  * The arrays grow by doubling: an array of n elements has room for the next
  * power of two, so no capacity is stored.
@@ -10,13 +10,14 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/constraint.h"
 #include "common/model/initializer.h"
 #include "common/model/layer.h"
 #include "common/model/model_parts.h"
+#include "common/model/regularizer.h"
 
 #include <string.h>
 
-#define MAX_CALLS (4 * MODEL_MAX_LAYERS)
 #define MAX_VARIABLES (16 * MODEL_MAX_LAYERS)
 #define MAX_NAME 1024
 
@@ -45,14 +46,8 @@ static void layer_deinit(struct layer *layer)
     }
     mem_free(layer->name);
     mem_free(layer->weights_path);
+    regularizer_destroy(&layer->activity_regularizer);
     json_decref(layer->config);
-}
-
-static void call_deinit(struct call *call)
-{
-    mem_free(call->inputs);
-    mem_free(call->outputs);
-    json_decref(call->arguments);
 }
 
 static void variable_deinit(struct variable *variable)
@@ -60,6 +55,8 @@ static void variable_deinit(struct variable *variable)
     mem_free(variable->name);
     mem_free(variable->file_path);
     initializer_destroy(&variable->initializer);
+    regularizer_destroy(&variable->regularizer);
+    constraint_destroy(&variable->constraint);
 }
 
 void model_destroy(struct model **model)
@@ -74,7 +71,7 @@ void model_destroy(struct model **model)
         layer_deinit(&m->layers[i]);
     }
     for (size_t i = 0; i < m->call_count; i++) {
-        call_deinit(&m->calls[i]);
+        model_call_deinit(&m->calls[i]);
     }
     for (size_t i = 0; i < m->variable_count; i++) {
         variable_deinit(&m->variables[i]);
@@ -93,9 +90,7 @@ void model_destroy(struct model **model)
     *model = NULL;
 }
 
-/* Room for one more element behind count; NULL without memory, when the old
- * array is still there. */
-static void *grow(void *array, size_t count, size_t size)
+void *model_grow(void *array, size_t count, size_t size)
 {
     if ((count & (count - 1)) != 0) {
         return array;
@@ -139,7 +134,7 @@ static int check_new_layer(const struct model *model, const char *name,
     return 0;
 }
 
-static int wrap_layer(const struct layer *layer, int rc, struct err *err)
+int model_wrap_layer(const struct layer *layer, int rc, struct err *err)
 {
     (void)err_wrap(err, "layer \"%.200s\" (%s)", layer->name,
                    layer->class->name);
@@ -162,7 +157,7 @@ int model_add_layer(struct model *model, const char *name,
     layer.name = mem_strdup(name);
     layer.weights_path = mem_strdup(weights_path != NULL ? weights_path : "");
     layer.config = config != NULL ? json_deep_copy(config) : json_object();
-    layers = grow(model->layers, model->layer_count, sizeof(layer));
+    layers = model_grow(model->layers, model->layer_count, sizeof(layer));
     if (layers != NULL) {
         model->layers = layers;
     }
@@ -172,17 +167,22 @@ int model_add_layer(struct model *model, const char *name,
         goto out;
     }
     if (!json_is_object(layer.config)) {
-        rc = wrap_layer(&layer,
-                        err_set(err, ERR_INVALID,
-                                "config: an object is wanted, not %s",
-                                jget_type_name(layer.config)),
-                        err);
+        rc = model_wrap_layer(&layer,
+                              err_set(err, ERR_INVALID,
+                                      "config: an object is wanted, not %s",
+                                      jget_type_name(layer.config)),
+                              err);
         goto out;
     }
     rc = layer.class->configure != NULL ? layer.class->configure(&layer, err)
                                         : layer_config_keys(&layer, NULL, err);
+    if (rc == 0 && layer.activity_regularizer == NULL) {
+        rc = regularizer_create(
+            json_object_get(layer.config, "activity_regularizer"),
+            &layer.activity_regularizer, err);
+    }
     if (rc != 0) {
-        rc = wrap_layer(&layer, rc, err);
+        rc = model_wrap_layer(&layer, rc, err);
         goto out;
     }
     *index = model->layer_count;
@@ -193,31 +193,53 @@ out:
     return rc;
 }
 
-int model_declare(struct model *model, struct layer *layer, const char *name,
-                  const char *file_path, const struct shape *shape,
-                  enum variable_role role, struct initializer *initializer,
-                  struct err *err)
+static int check_variable(const struct model *model, const struct shape *shape,
+                          const struct weight_options *options, struct err *err)
 {
-    struct variable v = {.shape = *shape,
-                         .role = role,
-                         .initializer = initializer,
-                         .layer = (size_t)(layer - model->layers)};
-    struct variable *variables;
     int rc = shape_check(shape, err);
 
+    if (rc == 0 && !shape_known(shape)) {
+        rc = err_set(err, ERR_INVALID,
+                     "its shape depends on an axis of the input that has no "
+                     "size");
+    }
     if (rc == 0 && model->variable_count == MAX_VARIABLES) {
         rc = err_set(err, ERR_LIMIT, "more than %d variables", MAX_VARIABLES);
     }
-    if (rc == 0 && initializer != NULL) {
-        rc = initializer_check(initializer, shape, err);
+    if (rc == 0 && options->initializer != NULL) {
+        rc = initializer_check(options->initializer, shape, err);
     }
+    if (rc == 0 && options->regularizer != NULL) {
+        rc = regularizer_check(options->regularizer, shape, err);
+    }
+    if (rc == 0 && options->constraint != NULL) {
+        rc = constraint_check(options->constraint, shape, err);
+    }
+    return rc;
+}
+
+static int declare(struct model *model, struct layer *layer, const char *name,
+                   const char *file_path, const struct shape *shape,
+                   enum variable_role role, struct weight_options *options,
+                   struct err *err)
+{
+    struct variable v = {.shape = *shape,
+                         .role = role,
+                         .initializer = options->initializer,
+                         .regularizer = options->regularizer,
+                         .constraint = options->constraint,
+                         .layer = (size_t)(layer - model->layers)};
+    struct variable *variables;
+    int rc = check_variable(model, shape, options, err);
+
+    *options = (struct weight_options){0}; /* v owns them now */
     if (rc != 0) {
         (void)err_wrap(err, "%s", name);
         goto out;
     }
     v.name = mem_strdup(name);
     v.file_path = mem_strdup(file_path);
-    variables = grow(model->variables, model->variable_count, sizeof(v));
+    variables = model_grow(model->variables, model->variable_count, sizeof(v));
     if (variables != NULL) {
         model->variables = variables;
     }
@@ -234,154 +256,23 @@ out:
     return rc;
 }
 
-/* ---- calls --------------------------------------------------------------- */
-
-static int check_ref(const struct model *model, struct tensor_ref ref,
-                     const char *what, size_t i, struct err *err)
+int model_declare(struct model *model, struct layer *layer, const char *name,
+                  const char *file_path, const struct shape *shape,
+                  enum variable_role role, struct initializer *initializer,
+                  struct err *err)
 {
-    if (ref.call >= model->call_count ||
-        ref.output >= model->calls[ref.call].output_count) {
-        return err_set(err, ERR_INVALID,
-                       "%s %zu is output %zu of call %zu, which does not exist",
-                       what, i, ref.output, ref.call);
-    }
-    return 0;
+    struct weight_options options = {.initializer = initializer};
+
+    return declare(model, layer, name, file_path, shape, role, &options, err);
 }
 
-static int check_arguments(const struct layer *layer, const json_t *arguments,
-                           struct err *err)
+int model_declare_weight(struct model *model, struct layer *layer,
+                         const char *name, const char *file_path,
+                         const struct shape *shape,
+                         struct weight_options *options, struct err *err)
 {
-    const char *const *known = layer->class->arguments;
-    const char *key;
-    json_t *value;
-
-    if (arguments == NULL || json_is_null(arguments)) {
-        return 0;
-    }
-    if (!json_is_object(arguments)) {
-        return err_set(err, ERR_INVALID,
-                       "call arguments: an object is wanted, not %s",
-                       jget_type_name(arguments));
-    }
-    json_object_foreach((json_t *)(uintptr_t)arguments, key, value)
-    {
-        size_t i = 0;
-
-        while (known != NULL && known[i] != NULL &&
-               strcmp(key, known[i]) != 0) {
-            i++;
-        }
-        if (!json_is_null(value) && (known == NULL || known[i] == NULL)) {
-            return err_set(err, ERR_UNSUPPORTED,
-                           "call argument \"%.100s\" is not supported", key);
-        }
-    }
-    return 0;
-}
-
-/* Declares the variables at the first call and infers the output shapes. */
-static int call_shapes(struct model *model, struct layer *layer,
-                       const struct shape *in, size_t n, struct shape *out,
-                       size_t *out_count, struct err *err)
-{
-    int rc;
-
-    if (!layer->built) {
-        layer->first_variable = model->variable_count;
-        if (layer->class->build != NULL &&
-            (rc = layer->class->build(model, layer, in, n, err)) != 0) {
-            return rc;
-        }
-        layer->variable_count = model->variable_count - layer->first_variable;
-        layer->built = true;
-    }
-    if (layer->class->infer != NULL) {
-        rc = layer->class->infer(layer, in, n, out, out_count, err);
-    } else {
-        rc = layer_expect_inputs(layer, n, 1, err);
-        if (rc == 0) {
-            out[0] = in[0];
-            *out_count = 1;
-        }
-    }
-    for (size_t i = 0; rc == 0 && i < *out_count; i++) {
-        rc = shape_check(&out[i], err);
-    }
-    return rc;
-}
-
-int model_add_call(struct model *model, size_t layer_index,
-                   const struct tensor_ref *inputs, size_t input_count,
-                   const json_t *arguments, size_t *call_index, struct err *err)
-{
-    struct call call = {.layer = layer_index, .input_count = input_count};
-    struct shape out[LAYER_MAX_OUTPUTS];
-    struct shape *in = NULL;
-    struct layer *layer;
-    struct call *calls;
-    int rc;
-
-    if (layer_index >= model->layer_count) {
-        return err_set(err, ERR_INVALID,
-                       "a call of layer %zu, but there are only %zu",
-                       layer_index, model->layer_count);
-    }
-    if (model->call_count == MAX_CALLS) {
-        return err_set(err, ERR_LIMIT, "more than %d calls of layers",
-                       MAX_CALLS);
-    }
-    layer = &model->layers[layer_index];
-    if ((rc = check_arguments(layer, arguments, err)) != 0) {
-        return wrap_layer(layer, rc, err);
-    }
-    for (size_t i = 0; i < input_count; i++) {
-        if ((rc = check_ref(model, inputs[i], "input", i, err)) != 0) {
-            return wrap_layer(layer, rc, err);
-        }
-    }
-    calls = grow(model->calls, model->call_count, sizeof(call));
-    if (calls == NULL) {
-        return err_nomem(err);
-    }
-    model->calls = calls;
-    in = mem_zarray(input_count + 1, sizeof(*in));
-    call.inputs = mem_zarray(input_count + 1, sizeof(*inputs));
-    if (in == NULL || call.inputs == NULL) {
-        rc = err_nomem(err);
-        goto out;
-    }
-    for (size_t i = 0; i < input_count; i++) {
-        call.inputs[i] = inputs[i];
-        in[i] = *model_tensor_shape(model, inputs[i]);
-    }
-    rc = call_shapes(model, layer, in, input_count, out, &call.output_count,
-                     err);
-    if (rc != 0) {
-        rc = wrap_layer(layer, rc, err);
-        goto out;
-    }
-    call.outputs = mem_copy(out, call.output_count * sizeof(*out));
-    call.arguments =
-        json_is_object(arguments) ? json_deep_copy(arguments) : NULL;
-    if (call.outputs == NULL ||
-        (json_is_object(arguments) && call.arguments == NULL)) {
-        rc = err_nomem(err);
-        goto out;
-    }
-    *call_index = model->call_count;
-    model->calls[model->call_count++] = call;
-    mem_free(in);
-    return 0;
-out:
-    mem_free(in);
-    call_deinit(&call);
-    return rc;
-}
-
-const struct shape *model_tensor_shape(const struct model *model,
-                                       struct tensor_ref ref)
-{
-    return &model->calls[ref.call].outputs[ref.output];
+    return declare(model, layer, name, file_path, shape, VARIABLE_WEIGHT,
+                   options, err);
 }
 
 /* ---- inputs, outputs and layout ------------------------------------------ */
@@ -397,8 +288,14 @@ static int set_refs(struct model *model, const struct tensor_ref *refs,
         return err_set(err, ERR_INVALID, "the model has no %s", what);
     }
     for (size_t i = 0; i < n; i++) {
-        if ((rc = check_ref(model, refs[i], what, i, err)) != 0) {
+        if ((rc = model_check_ref(model, refs[i], what, i, err)) != 0) {
             return rc;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (model->calls[refs[i].call].repeat != 1) {
+            return err_set(err, ERR_INVALID,
+                           "%s %zu is inside of a TimeDistributed", what, i);
         }
     }
     copy = mem_array(n, sizeof(*refs));
@@ -497,7 +394,7 @@ int model_finish(struct model *model, struct err *err)
                        (unsigned long long)MODEL_MAX_PARAMETERS);
     }
     while (room < model->variable_count) {
-        room *= 2; /* as grow() has it */
+        room *= 2; /* as model_grow() has it */
     }
     ordered = mem_zarray(room, sizeof(*ordered));
     if (ordered == NULL) {
@@ -515,6 +412,17 @@ int model_finish(struct model *model, struct err *err)
     model->parameters = (size_t)total;
     model->trainable_parameters = trained;
     return 0;
+}
+
+void model_constrain(const struct model *model, float *params)
+{
+    for (size_t i = 0; i < model->variable_count; i++) {
+        const struct variable *v = &model->variables[i];
+
+        if (v->trainable && v->constraint != NULL) {
+            constraint_apply(v->constraint, &v->shape, params + v->offset);
+        }
+    }
 }
 
 void model_initialize(const struct model *model, uint64_t seed, float *values)

@@ -30,7 +30,9 @@
 #include <stdint.h>
 
 struct layer_class;
+struct constraint;
 struct initializer;
+struct regularizer;
 struct optimizer;
 struct loss;
 struct metric;
@@ -55,6 +57,8 @@ struct variable {
     enum variable_role role;
     bool trainable; /* role is WEIGHT and nothing around it is frozen */
     struct initializer *initializer; /* owned; NULL for VARIABLE_CONSTANT */
+    struct regularizer *regularizer; /* adds to the loss; owned, or NULL */
+    struct constraint *constraint;   /* after each step; owned, or NULL */
 };
 
 /* A tensor is an output of a call. */
@@ -69,6 +73,7 @@ struct layer {
     const struct layer_class *class;
     json_t *config; /* Keras config of the class, as read; owned */
     void *options;  /* parsed by the class, owned by it */
+    struct regularizer *activity_regularizer; /* of outputs; owned, or NULL */
     bool trainable;
     bool built;            /* its variables are declared */
     size_t first_variable; /* of model->variables, after model_finish() */
@@ -82,7 +87,12 @@ struct call {
     size_t input_count;
     struct shape *outputs; /* shapes of what it produces; owned */
     size_t output_count;
-    json_t *arguments; /* further call arguments or NULL; owned */
+    /* Rows of its outputs for each row of a batch: 1, or the steps of the
+     * TimeDistributed around it, which are rows to the layers inside. */
+    size_t repeat;
+    /* Further call arguments or NULL; owned. Those that are tensors name their
+     * places among the inputs: {"tensor": 2}, or {"tensors": [2, null, 3]}. */
+    json_t *arguments;
 };
 
 /* How one output is trained and judged. */
@@ -199,6 +209,30 @@ const struct shape *model_tensor_shape(const struct model *model,
 /* Draws all weights from their initializers into values[parameters], the
  * same for the same seed. */
 void model_initialize(const struct model *model, uint64_t seed, float *values);
+
+/* Where a call finds the argument of that name among its inputs: number i of
+ * a list, or the one tensor that it is for i = 0. SIZE_MAX if there is none. */
+size_t call_argument(const struct call *call, const char *name, size_t i);
+
+/* Projects all trained variables that have a constraint; what optimizer_step()
+ * ends with. */
+void model_constrain(const struct model *model, float *params);
+
+/* How a variable is made, penalised and bound, from the options NAME_
+ * initializer, NAME_regularizer and NAME_constraint of a layer. All owned. */
+struct weight_options {
+    struct initializer *initializer;
+    struct regularizer *regularizer;
+    struct constraint *constraint;
+};
+
+/* For layer classes, while they are built: declares the next variable, a
+ * VARIABLE_WEIGHT with all of *options, which is emptied also on failure. */
+int model_declare_weight(struct model *model, struct layer *layer,
+                         const char *name, const char *file_path,
+                         const struct shape *shape,
+                         struct weight_options *options,
+                         struct err *err) ERR_CHECKED;
 
 /* For layer classes, while they are built: declares the next variable.
  * Takes ownership of initializer also on failure. */

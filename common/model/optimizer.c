@@ -429,5 +429,6 @@ void optimizer_step(const struct optimizer *opt, const struct model *model,
         }
         opt->class->step(opt, lr, state->iterations + 1, &span);
     }
+    model_constrain(model, params);
     state->iterations++;
 }

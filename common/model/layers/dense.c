@@ -14,13 +14,15 @@ static int configure(struct layer *layer, struct err *err)
                                        "activation",
                                        "use_bias",
                                        "kernel_initializer",
+                                       "kernel_regularizer",
+                                       "kernel_constraint",
                                        "bias_initializer",
+                                       "bias_regularizer",
+                                       "bias_constraint",
                                        NULL};
     /* what is still to come, refused by name until then */
-    static const char *const absent[] = {
-        "kernel_regularizer", "bias_regularizer",    "activity_regularizer",
-        "kernel_constraint",  "bias_constraint",     "lora_rank",
-        "lora_alpha",         "quantization_config", NULL};
+    static const char *const absent[] = {"lora_rank", "lora_alpha",
+                                         "quantization_config", NULL};
     const json_t *config = layer->config;
     struct dense_options *o;
     struct shape units = {.rank = 1};
@@ -46,25 +48,17 @@ static int configure(struct layer *layer, struct err *err)
         return err_set(err, ERR_INVALID, "units: %lld is no number of units",
                        (long long)o->units);
     }
-    rc = initializer_create(json_object_get(config, "kernel_initializer"),
-                            "glorot_uniform", &o->kernel_initializer, err);
-    if (rc != 0) {
-        (void)err_wrap(err, "kernel_initializer");
-        return rc;
-    }
-    rc = initializer_create(json_object_get(config, "bias_initializer"),
-                            "zeros", &o->bias_initializer, err);
-    if (rc != 0) {
-        (void)err_wrap(err, "bias_initializer");
-    }
-    return rc;
+    rc = layer_weight_options(layer, "kernel", "glorot_uniform", &o->kernel,
+                              err);
+    return rc != 0
+               ? rc
+               : layer_weight_options(layer, "bias", "zeros", &o->bias, err);
 }
 
 static int build(struct model *model, struct layer *layer,
                  const struct shape *in, size_t n, struct err *err)
 {
     struct dense_options *o = layer->options;
-    struct initializer *init = o->kernel_initializer;
     struct shape kernel = {.rank = 2};
     struct shape bias = {.rank = 1, .dim = {o->units}};
     int rc = layer_expect_inputs(layer, n, 1, err);
@@ -80,14 +74,11 @@ static int build(struct model *model, struct layer *layer,
     o->inputs = in[0].dim[in[0].rank - 1];
     kernel.dim[0] = o->inputs;
     kernel.dim[1] = o->units;
-    o->kernel_initializer = NULL; /* the variable owns it now */
-    rc = model_declare(model, layer, "kernel", "vars/0", &kernel,
-                       VARIABLE_WEIGHT, init, err);
+    rc = model_declare_weight(model, layer, "kernel", "vars/0", &kernel,
+                              &o->kernel, err);
     if (rc == 0 && o->use_bias) {
-        init = o->bias_initializer;
-        o->bias_initializer = NULL; /* the variable owns it now */
-        rc = model_declare(model, layer, "bias", "vars/1", &bias,
-                           VARIABLE_WEIGHT, init, err);
+        rc = model_declare_weight(model, layer, "bias", "vars/1", &bias,
+                                  &o->bias, err);
     }
     return rc;
 }
@@ -119,8 +110,8 @@ static void release(struct layer *layer)
     struct dense_options *o = layer->options;
 
     if (o != NULL) {
-        initializer_destroy(&o->kernel_initializer);
-        initializer_destroy(&o->bias_initializer);
+        weight_options_deinit(&o->kernel);
+        weight_options_deinit(&o->bias);
         mem_free(o);
     }
 }

@@ -8,7 +8,7 @@
 #define COMMON_MODEL_LAYERS_DENSE_H
 
 #include "common/model/activation.h"
-#include "common/model/initializer.h"
+#include "common/model/model.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,9 +18,9 @@ struct dense_options {
     int64_t inputs; /* size of the input's last axis; 0 before it is built */
     bool use_bias;
     enum activation activation;
-    /* Move to the variables when the layer is built; NULL from there on. */
-    struct initializer *kernel_initializer;
-    struct initializer *bias_initializer;
+    /* Move to the variables when the layer is built; empty from there on. */
+    struct weight_options kernel;
+    struct weight_options bias;
 };
 
 #endif
