@@ -25,6 +25,7 @@
 struct fake_request {
     char method[8];
     char path[512];
+    char token[128]; /* of "Authorization: Bearer", or empty */
     struct view body;
 };
 
@@ -104,6 +105,10 @@ static inline bool fake_serve_one(struct fake *f, int fd)
     } while (len < 4 || memcmp(data + len - 4, "\r\n\r\n", 4) != 0);
     head = len;
     (void)sscanf(data, "%7s %511s", request.method, request.path);
+    field = strstr(data, "Authorization: Bearer ");
+    if (field != NULL) {
+        (void)sscanf(field + 22, "%127[^\r]", request.token);
+    }
     field = strstr(data, "Content-Length: ");
     if (field != NULL) {
         body = strtoul(field + 16, NULL, 10);
