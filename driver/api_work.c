@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * api_work: what workers say: task, join, updates, results. Messages are
+ * unpacked here and given to the work of the job; values stay where they lie
+ * in the body.
+ */
+#include "driver/api.h"
+
+#include "common/mem.h"
+#include "common/wire.h"
+#include "driver/daemon.h"
+#include "driver/http.h"
+#include "driver/jobs.h"
+#include "driver/metric_wire.h"
+#include "driver/train.h"
+#include "elephas/v1/task.pb-c.h"
+
+#include <string.h>
+
+static void reply_message(struct http_exchange *x, const ProtobufCMessage *m)
+{
+    struct err err = {0};
+    struct buf out;
+
+    buf_init(&out, (size_t)64 << 20);
+    if (wire_pack(m, &out, &err) != 0) {
+        buf_deinit(&out);
+        http_reply_error(x, &err);
+        return;
+    }
+    http_reply_buf(x, 200, "application/x-protobuf", &out);
+}
+
+/* Whether the job takes messages of workers; if not, that is answered. */
+static bool takes_messages(const struct job *job, struct http_exchange *x)
+{
+    if (job_state_ended(job->state) || job->state == JOB_FINISHING) {
+        http_reply_problem(x, 410, "state", "the job takes no more");
+        return false;
+    }
+    if (job->work == NULL) {
+        http_reply_problem(x, 409, "state", "the job is not running");
+        return false;
+    }
+    return true;
+}
+
+/* Unpacks the body into *out; *values is the field of that name. False: it was
+ * answered. */
+static bool unpack(const struct job *job, struct http_exchange *x,
+                   const ProtobufCMessageDescriptor *type,
+                   ProtobufCMessage **out, struct view *values)
+{
+    struct err err = {0};
+    struct view head;
+    int rc = wire_split(http_body(x), &head, values, &err);
+
+    if (rc == 0) {
+        rc = wire_unpack(type, head, out, &err);
+    }
+    if (rc == 0) {
+        /* the first field of all these messages is the job */
+        const char *named = *(const char *const *)(*out + 1);
+
+        if (strcmp(named, job->id) != 0) {
+            rc = err_set(&err, ERR_INVALID,
+                         "job: the message is for job %.80s, the path names %s",
+                         named, job->id);
+        }
+    }
+    if (rc != 0) {
+        wire_free(out);
+        http_reply_error(x, &err);
+        return false;
+    }
+    return true;
+}
+
+/* ---- task ---- */
+
+struct task_parts {
+    Elephas__V1__Task task;
+    Elephas__V1__DataSpec data;
+    Elephas__V1__DataSpec__ClassWeightEntry *weights;
+    Elephas__V1__DataSpec__ClassWeightEntry **weight_list;
+};
+
+static int fill_weights(struct task_parts *t, const struct job_spec *spec)
+{
+    size_t n = spec->class_weight_count;
+
+    t->weights = mem_array(n, sizeof(*t->weights));
+    t->weight_list = mem_array(n, sizeof(*t->weight_list));
+    if (t->weights == NULL || t->weight_list == NULL) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        elephas__v1__data_spec__class_weight_entry__init(&t->weights[i]);
+        t->weights[i].key = spec->class_weight_class[i];
+        t->weights[i].value = spec->class_weight_value[i];
+        t->weight_list[i] = &t->weights[i];
+    }
+    t->data.n_class_weight = n;
+    t->data.class_weight = t->weight_list;
+    return 0;
+}
+
+static void fill_data(struct task_parts *t, const struct job_spec *spec)
+{
+    Elephas__V1__DataSpec *d = &t->data;
+
+    elephas__v1__data_spec__init(d);
+    d->format = spec->format;
+    d->labels = spec->labels.items;
+    d->n_labels = spec->labels.count;
+    d->features = spec->features.items;
+    d->n_features = spec->features.count;
+    if (spec->sample_weight != NULL) {
+        d->sample_weight = spec->sample_weight;
+    }
+    d->scale = spec->scale;
+    d->nb_classes = spec->nb_classes;
+    d->header = spec->header < 0 ? ELEPHAS__V1__DATA_SPEC__HEADER__HEADER_GUESS
+                : spec->header == 0
+                    ? ELEPHAS__V1__DATA_SPEC__HEADER__HEADER_ABSENT
+                    : ELEPHAS__V1__DATA_SPEC__HEADER__HEADER_PRESENT;
+}
+
+static Elephas__V1__Mode mode_of(enum training_mode mode)
+{
+    switch (mode) {
+    case TRAINING_ASYNCHRONOUS:
+        return ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS;
+    case TRAINING_HOGWILD:
+        return ELEPHAS__V1__MODE__MODE_HOGWILD;
+    default:
+        return ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    }
+}
+
+static void fill_task(struct task_parts *t, struct job *job)
+{
+    static const Elephas__V1__TaskKind kinds[] = {
+        [JOB_TRAIN] = ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN,
+        [JOB_EVALUATE] = ELEPHAS__V1__TASK_KIND__TASK_KIND_EVALUATE,
+        [JOB_PREDICT] = ELEPHAS__V1__TASK_KIND__TASK_KIND_PREDICT};
+    const struct job_spec *spec = job->spec;
+    Elephas__V1__Task *m = &t->task;
+
+    elephas__v1__task__init(m);
+    m->job = job->id;
+    m->kind = kinds[spec->kind];
+    m->data = &t->data;
+    m->model = job->model;
+    m->partitions = spec->workers;
+    m->batch_size = spec->batch_size;
+    m->seed = spec->seed;
+    m->shuffle = spec->shuffle;
+    if (spec->kind == JOB_TRAIN) {
+        m->mode = mode_of(spec->training.mode);
+        m->frequency = spec->training.frequency == TRAINING_BATCH
+                           ? ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH
+                           : ELEPHAS__V1__FREQUENCY__FREQUENCY_EPOCH;
+        m->epochs = spec->training.epochs;
+        m->validation = job_spec_has_validation(spec);
+    }
+}
+
+void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
+{
+    struct task_parts t = {0};
+
+    (void)d;
+    if (!takes_messages(job, x)) {
+        return;
+    }
+    fill_data(&t, job->spec);
+    fill_task(&t, job);
+    if (fill_weights(&t, job->spec) != 0) {
+        http_reply_problem(x, 503, "nomem", "out of memory");
+    } else {
+        if (job->spec->kind != JOB_TRAIN) {
+            job_running(job); /* rows come next */
+        }
+        reply_message(x, &t.task.base);
+    }
+    mem_free(t.weights);
+    mem_free(t.weight_list);
+}
+
+/* ---- training ---- */
+
+void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job)
+{
+    ProtobufCMessage *message = NULL;
+    const Elephas__V1__Join *m;
+    Elephas__V1__Assignment reply = ELEPHAS__V1__ASSIGNMENT__INIT;
+    struct training_assignment assignment = {0};
+    struct train_join join;
+    struct view values;
+    struct err err = {0};
+
+    (void)d;
+    if (job->spec->kind != JOB_TRAIN) {
+        http_reply_problem(x, 409, "state", "this is no training job");
+        return;
+    }
+    if (!takes_messages(job, x) ||
+        !unpack(job, x, &elephas__v1__join__descriptor, &message, &values)) {
+        return;
+    }
+    m = (const Elephas__V1__Join *)message;
+    join = (struct train_join){
+        .join = {.partition = m->partition,
+                 .attempt = m->attempt,
+                 .stage = m->stage,
+                 .samples = m->samples,
+                 .validation_samples = m->validation_samples},
+        .host = m->host,
+        .pid = m->pid};
+    if (train_join(job, &join, &assignment, &err) != 0) {
+        http_reply_error(x, &err);
+    } else {
+        reply.stop = assignment.stop;
+        reply.next_step = assignment.next_step;
+        reply.next_validation = assignment.next_validation;
+        if (assignment.detail != NULL) {
+            reply.detail = (char *)(uintptr_t)assignment.detail;
+        }
+        reply_message(x, &reply.base);
+    }
+    wire_free(&message);
+}
+
+static void reply_update(struct http_exchange *x,
+                         const struct training_reply *r)
+{
+    static const Elephas__V1__UpdateStatus statuses[] = {
+        [TRAINING_APPLIED] = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_APPLIED,
+        [TRAINING_DUPLICATE] =
+            ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_DUPLICATE,
+        [TRAINING_SUPERSEDED] =
+            ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_SUPERSEDED,
+        [TRAINING_STOP] = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_STOP};
+    Elephas__V1__UpdateReply m = ELEPHAS__V1__UPDATE_REPLY__INIT;
+
+    m.status = statuses[r->status];
+    m.version = r->version;
+    m.next_step = r->next_step;
+    if (r->detail != NULL) {
+        m.detail = (char *)(uintptr_t)r->detail;
+    }
+    reply_message(x, &m.base);
+}
+
+static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
+                       struct view values, struct training_reply *reply,
+                       struct err *err)
+{
+    struct totals *totals = NULL;
+    struct training_update u = {
+        .partition = m->partition,
+        .attempt = m->attempt,
+        .stage = m->stage,
+        .step = m->step,
+        .base_version = m->base_version,
+        .gradient = m->kind == ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_GRADIENT,
+        .begin = m->range != NULL ? m->range->begin : 0,
+        .end = m->range != NULL ? m->range->end : 0,
+        .samples = m->samples,
+        .iterations = m->iterations,
+        .scalars = m->optimizer_scalars,
+        .scalar_count = m->n_optimizer_scalars,
+        .values = values.data};
+    int rc;
+
+    if (m->kind != ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_GRADIENT &&
+        m->kind != ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_DELTA) {
+        return err_set(err, ERR_INVALID, "kind: delta or gradient is wanted");
+    }
+    if (m->range == NULL || u.begin > u.end ||
+        u.end - u.begin != values.len / sizeof(float)) {
+        return err_set(err, ERR_INVALID,
+                       "range: %llu to %llu, but %zu values came",
+                       (unsigned long long)u.begin, (unsigned long long)u.end,
+                       values.len / sizeof(float));
+    }
+    rc = metric_wire_totals(training_model(train_training(job)), m->n_metrics,
+                            m->metrics, &totals, err);
+    if (rc == 0) {
+        u.metrics = totals;
+        rc = train_update(job, &u, reply, err);
+    }
+    totals_destroy(&totals);
+    return rc;
+}
+
+void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
+{
+    ProtobufCMessage *message = NULL;
+    struct training_reply reply = {0};
+    struct view values;
+    struct err err = {0};
+
+    (void)d;
+    if (job->spec->kind != JOB_TRAIN) {
+        http_reply_problem(x, 409, "state", "this is no training job");
+        return;
+    }
+    if (!takes_messages(job, x) ||
+        !unpack(job, x, &elephas__v1__parameter_update__descriptor, &message,
+                &values)) {
+        return;
+    }
+    if (give_update(job, (const Elephas__V1__ParameterUpdate *)message, values,
+                    &reply, &err) != 0) {
+        http_reply_error(x, &err);
+    } else {
+        reply_update(x, &reply);
+    }
+    wire_free(&message);
+}
+
+/* ---- results ---- */
+
+static int give_result(struct job *job, const Elephas__V1__Result *m,
+                       struct training_reply *reply, struct err *err)
+{
+    struct work_result r = {.partition = m->partition,
+                            .epoch = m->epoch,
+                            .samples = m->samples,
+                            .progress = m->progress};
+    const struct model *model = job->class->model(job);
+    int rc =
+        metric_wire_totals(model, m->n_metrics, m->metrics, &r.metrics, err);
+
+    if (rc == 0) {
+        rc = job->class->result(job, &r, reply, err);
+    }
+    totals_destroy(&r.metrics);
+    return rc;
+}
+
+void api_job_result(struct daemon *d, struct http_exchange *x, struct job *job)
+{
+    ProtobufCMessage *message = NULL;
+    struct training_reply reply = {0};
+    struct view values;
+    struct err err = {0};
+
+    (void)d;
+    if (!takes_messages(job, x) ||
+        !unpack(job, x, &elephas__v1__result__descriptor, &message, &values)) {
+        return;
+    }
+    if (give_result(job, (const Elephas__V1__Result *)message, &reply, &err) !=
+        0) {
+        http_reply_error(x, &err);
+    } else {
+        reply_update(x, &reply);
+    }
+    wire_free(&message);
+}

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http_conn: the life of a connection; states in http_conn.h. conn_advance()
+ * is the only place that looks at input. User callbacks may end the exchange,
+ * or the whole server may kill the connection, while conn_advance() is on the
+ * stack: `depth` then leaves the freeing to its end.
+ */
+#include "driver/http_conn.h"
+
+#include "common/mem.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define READ_WATERMARK ((size_t)256 << 10)
+#define READ_SINGLE ((size_t)256 << 10)
+#define FLUSH_ABOVE ((size_t)256 << 10)
+#define LINGER_MS 2000
+#define BODY_MIN_PROGRESS 4096 /* bytes in each stall_ms */
+
+static void conn_advance(struct conn *c);
+
+static struct timeval ms_tv(unsigned ms)
+{
+    return (struct timeval){(time_t)(ms / 1000),
+                            (suseconds_t)(ms % 1000 * 1000)};
+}
+
+static void set_timer(struct conn *c, unsigned ms)
+{
+    struct timeval tv = ms_tv(ms);
+
+    (void)evtimer_add(c->timer, &tv);
+}
+
+static size_t output_length(const struct conn *c)
+{
+    return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+static size_t input_length(const struct conn *c)
+{
+    return evbuffer_get_length(bufferevent_get_input(c->bev));
+}
+
+/* ---- exchanges ---- */
+
+static struct http_exchange *exchange_create(struct conn *c, size_t head_len)
+{
+    struct http_exchange *x = mem_zalloc(sizeof(*x));
+
+    if (x == NULL) {
+        return NULL;
+    }
+    x->conn = c;
+    x->text = mem_alloc(head_len + 1);
+    x->scratch = mem_alloc(HTTP_SCRATCH(head_len));
+    x->max_body = c->server->options.max_body;
+    x->limit_name = "--max-body";
+    buf_init(&x->body, 0);
+    buf_init(&x->headers, 16384);
+    http_chunks_init(&x->chunks);
+    if (x->text == NULL || x->scratch == NULL) {
+        mem_free(x->text);
+        mem_free(x->scratch);
+        mem_free(x);
+        return NULL;
+    }
+    return x;
+}
+
+static void exchange_free(struct http_exchange *x)
+{
+    if (x->deadline != NULL) {
+        event_free(x->deadline);
+    }
+    buf_deinit(&x->body);
+    buf_deinit(&x->headers);
+    mem_free(x->text);
+    mem_free(x->scratch);
+    mem_free(x);
+}
+
+/* Takes the exchange off the connection, says so, and frees it. */
+static void drop_exchange(struct conn *c, bool gone)
+{
+    const struct http_options *o = &c->server->options;
+    struct http_exchange *x = c->x;
+
+    c->x = NULL;
+    if (gone && !x->replied && x->on_gone != NULL) {
+        x->on_gone(x->context, x);
+    }
+    if (gone && !x->replied) {
+        x->status = 0;
+    }
+    if (o->on_over != NULL) {
+        o->on_over(o->context, x);
+    }
+    exchange_free(x);
+}
+
+/* ---- ends ---- */
+
+static void conn_free(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    if (c->prev != NULL) {
+        c->prev->next = c->next;
+    } else if (s->conns == c) {
+        s->conns = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
+    }
+    s->count--;
+    if (c->timer != NULL) {
+        event_free(c->timer);
+    }
+    if (c->resume != NULL) {
+        event_free(c->resume);
+    }
+    if (c->bev != NULL) {
+        bufferevent_free(c->bev);
+    }
+    mem_free(c);
+    if (!s->draining && s->reopen != NULL) {
+        event_active(s->reopen, EV_TIMEOUT, 0);
+    }
+}
+
+void conn_kill(struct conn *c)
+{
+    if (c->dead) {
+        return;
+    }
+    c->dead = true;
+    if (c->x != NULL) {
+        drop_exchange(c, true);
+    }
+    if (c->depth == 0) {
+        conn_free(c);
+    }
+}
+
+void conn_kill_later(struct conn *c)
+{
+    c->eof = true;
+    c->close_after = true;
+    if (c->x == NULL || c->x->replied) {
+        c->state = CONN_LINGER; /* the resume event ends it */
+    }
+    c->linger = false;
+    event_active(c->resume, EV_TIMEOUT, 0);
+}
+
+bool conn_will_close(const struct conn *c)
+{
+    return c->close_after || c->eof || c->server->draining ||
+           !c->x->head.keep_alive || !c->x->body_done;
+}
+
+void conn_replied(struct conn *c)
+{
+    bool close_it = conn_will_close(c);
+
+    c->linger = !c->x->body_done;
+    c->x->replied = true;
+    drop_exchange(c, false);
+    c->head_began = false;
+    if (c->dead) {
+        return;
+    }
+    if (close_it) {
+        c->state = CONN_CLOSING;
+    } else if (output_length(c) > FLUSH_ABOVE) {
+        c->state = CONN_FLUSH;
+    } else {
+        c->state = CONN_HEAD;
+        set_timer(c, c->server->options.idle_ms);
+    }
+    if (c->depth == 0) {
+        event_active(c->resume, EV_TIMEOUT, 0);
+    }
+}
+
+/* ---- input ---- */
+
+/* Answers a request that could not even be read. */
+static void refuse(struct conn *c, int status, const struct err *err)
+{
+    c->state = CONN_BUSY;
+    c->close_after = true;
+    http_reply_problem(c->x, status, http_code_word((int)err->code), err->msg);
+}
+
+/* Gives the request to the user, who must do something with it. */
+static void hand_over(struct conn *c)
+{
+    struct http_exchange *x = c->x;
+    const struct http_options *o = &c->server->options;
+
+    c->state = CONN_BUSY;
+    (void)event_del(c->timer);
+    o->on_request(o->context, x);
+    if (c->x == x && !x->held && !x->streaming) {
+        http_reply_problem(x, 500, "io", "the request was not answered");
+    }
+}
+
+/* Room for the body, before any of it is read. */
+static bool prepare_body(struct conn *c)
+{
+    struct http_exchange *x = c->x;
+    struct err err = {0};
+    int rc = 0;
+
+    if (x->head.has_length && x->head.length > x->max_body) {
+        (void)err_set(&err, ERR_LIMIT,
+                      "the body has %llu bytes, %llu are allowed (%s)",
+                      (unsigned long long)x->head.length,
+                      (unsigned long long)x->max_body, x->limit_name);
+        refuse(c, 413, &err);
+        return false;
+    }
+    x->body.max = (size_t)(x->head.has_length ? x->head.length : x->max_body);
+    if (x->head.has_length) {
+        rc = buf_reserve(&x->body, (size_t)x->head.length, &err);
+    }
+    if (rc != 0) {
+        refuse(c, err_http_status(rc), &err);
+        return false;
+    }
+    if (x->head.expect_continue && input_length(c) == 0) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+        (void)bufferevent_write(c->bev, go_on, sizeof(go_on) - 1);
+    }
+    c->state = CONN_BODY;
+    c->progress = 0;
+    set_timer(c, c->server->options.stall_ms);
+    return true;
+}
+
+/* The head of len bytes is there. */
+static void take_head(struct conn *c, size_t len)
+{
+    const struct http_options *o = &c->server->options;
+    struct http_exchange *x = exchange_create(c, len);
+    struct err err = {0};
+    int status = 400;
+
+    if (x == NULL || evbuffer_remove(bufferevent_get_input(c->bev), x->text,
+                                     len) != (int)len) {
+        conn_kill(c);
+        return;
+    }
+    c->x = x;
+    c->linger = false;
+    c->state = CONN_BUSY;
+    x->text[len] = '\0';
+    if (http_head_parse(x->text, x->scratch, len, &x->head, &status, &err) !=
+        0) {
+        refuse(c, status, &err);
+        return;
+    }
+    x->body_done = !x->head.chunked && x->head.length == 0;
+    if (o->on_head != NULL) {
+        o->on_head(o->context, x);
+    }
+    if (c->dead || c->x != x) {
+        return; /* refused */
+    }
+    if (x->body_done) {
+        hand_over(c);
+    } else {
+        (void)prepare_body(c);
+    }
+}
+
+/* Whether the state changed. */
+static bool advance_head(struct conn *c)
+{
+    const struct http_options *o = &c->server->options;
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    size_t have = evbuffer_get_length(in);
+    size_t look = have < o->max_head + 1 ? have : o->max_head + 1;
+    const unsigned char *data;
+    size_t len;
+
+    if (have == 0) {
+        return false;
+    }
+    data = evbuffer_pullup(in, (ev_ssize_t)look);
+    if (data == NULL) {
+        conn_kill(c);
+        return false;
+    }
+    if (*data == '\r' || *data == '\n') {
+        /* blank lines before a request are read over (RFC 9112, 2.2) */
+        (void)evbuffer_drain(in, 1);
+        return true;
+    }
+    len = http_head_length((const char *)data, look);
+    if (len != 0 && len <= o->max_head) {
+        take_head(c, len);
+        return true;
+    }
+    if (have > o->max_head) {
+        struct err err = {0};
+
+        c->x = exchange_create(c, 0);
+        if (c->x == NULL) {
+            conn_kill(c);
+            return false;
+        }
+        (void)err_set(&err, ERR_LIMIT,
+                      "the head of the request is longer than %zu bytes",
+                      o->max_head);
+        refuse(c, 431, &err);
+        return true;
+    }
+    if (!c->head_began) {
+        c->head_began = true;
+        set_timer(c, o->head_ms);
+    }
+    return false;
+}
+
+/* Takes what is there of a body of known length. */
+static int take_length(struct conn *c, struct http_exchange *x)
+{
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    size_t n = (size_t)x->head.length - x->body.len;
+    size_t have = evbuffer_get_length(in);
+    int got;
+
+    n = n < have ? n : have;
+    n = n < INT32_MAX ? n : INT32_MAX;
+    got = evbuffer_remove(in, x->body.data + x->body.len, n);
+    if (got < 0) {
+        return ERR_IO;
+    }
+    x->body.len += (size_t)got;
+    x->body.data[x->body.len] = '\0';
+    x->bytes_in += (uint64_t)got;
+    x->body_done = x->body.len == x->head.length;
+    return 0;
+}
+
+static int take_chunks(struct conn *c, struct http_exchange *x, struct err *err)
+{
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    size_t have = evbuffer_get_length(in);
+    struct view view = {evbuffer_pullup(in, -1), have};
+    size_t used = 0;
+    int rc;
+
+    if (view.data == NULL) {
+        return err_nomem(err);
+    }
+    rc = http_chunks_feed(&x->chunks, view, &x->body, &used, err);
+    (void)evbuffer_drain(in, used);
+    x->bytes_in += used;
+    x->body_done = x->chunks.state == HTTP_CHUNK_DONE;
+    if (rc == ERR_LIMIT) {
+        rc = err_set(err, ERR_LIMIT,
+                     "the body has more than the %llu bytes allowed (%s)",
+                     (unsigned long long)x->max_body, x->limit_name);
+    }
+    return rc;
+}
+
+static bool advance_body(struct conn *c)
+{
+    struct http_exchange *x = c->x;
+    struct err err = {.code = ERR_IO, .msg = "the body cannot be read"};
+    int rc;
+
+    if (input_length(c) == 0) {
+        return false;
+    }
+    rc = x->head.chunked ? take_chunks(c, x, &err) : take_length(c, x);
+    if (rc != 0) {
+        refuse(c, err_http_status(rc), &err);
+    } else if (x->body_done) {
+        hand_over(c);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A finished reply has left as far as it can for now. */
+static bool advance_output(struct conn *c)
+{
+    if (c->state == CONN_FLUSH && output_length(c) <= FLUSH_ABOVE) {
+        c->state = CONN_HEAD;
+        set_timer(c, c->server->options.idle_ms);
+        return true;
+    }
+    if (c->state == CONN_CLOSING && output_length(c) == 0) {
+        if (c->linger && !c->eof) {
+            (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+            set_timer(c, LINGER_MS);
+        }
+        c->state = CONN_LINGER;
+        return true;
+    }
+    return false;
+}
+
+static bool advance_once(struct conn *c)
+{
+    switch (c->state) {
+    case CONN_HEAD:
+        if (advance_head(c)) {
+            return true;
+        }
+        if (!c->dead && (c->eof || (c->server->draining && !c->head_began))) {
+            c->linger = false;
+            c->state = CONN_CLOSING;
+            return true;
+        }
+        return false;
+    case CONN_BODY:
+        if (c->eof && input_length(c) == 0) {
+            conn_kill(c);
+            return false;
+        }
+        return advance_body(c);
+    case CONN_FLUSH:
+    case CONN_CLOSING:
+        return advance_output(c);
+    case CONN_LINGER:
+        (void)evbuffer_drain(bufferevent_get_input(c->bev), input_length(c));
+        if (!c->linger || c->eof) {
+            conn_kill(c);
+        }
+        return false;
+    case CONN_BUSY:
+        if (c->eof) {
+            conn_kill(c); /* nobody waits for the reply any more */
+        }
+        return false;
+    }
+    return false;
+}
+
+static void conn_advance(struct conn *c)
+{
+    c->depth++;
+    while (!c->dead && advance_once(c)) {
+    }
+    c->depth--;
+    if (c->dead && c->depth == 0) {
+        conn_free(c);
+    }
+}
+
+/* ---- events ---- */
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    conn_advance(arg);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+    struct conn *c = arg;
+
+    (void)bev;
+    c->depth++;
+    if (c->x != NULL && c->x->streaming && c->x->on_drain != NULL) {
+        c->x->on_drain(c->x->context, c->x);
+    }
+    c->depth--;
+    conn_advance(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct conn *c = arg;
+
+    (void)bev;
+    if ((what & BEV_EVENT_EOF) != 0) {
+        c->eof = true;
+        conn_advance(c);
+    } else if ((what & (BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT)) != 0) {
+        conn_kill(c);
+    }
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    conn_advance(arg);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+    struct err err = {0};
+
+    (void)fd;
+    (void)what;
+    if (c->state == CONN_BODY &&
+        c->x->bytes_in >= c->progress + BODY_MIN_PROGRESS) {
+        c->progress = c->x->bytes_in;
+        set_timer(c, c->server->options.stall_ms);
+        return;
+    }
+    if (c->state == CONN_BODY) {
+        c->depth++;
+        (void)err_set(&err, ERR_TIMEOUT, "the body does not come");
+        refuse(c, 408, &err);
+        c->depth--;
+        conn_advance(c);
+        return;
+    }
+    conn_kill(c);
+}
+
+void conn_accept(struct http_server *server, int fd)
+{
+    struct conn *c = mem_zalloc(sizeof(*c));
+    struct timeval stall = ms_tv(server->options.stall_ms);
+    int one = 1;
+
+    if (c == NULL) {
+        (void)evutil_closesocket(fd);
+        return;
+    }
+    c->server = server;
+    c->next = server->conns;
+    if (c->next != NULL) {
+        c->next->prev = c;
+    }
+    server->conns = c;
+    server->count++;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (c->bev == NULL) {
+        (void)evutil_closesocket(fd);
+        conn_kill(c);
+        return;
+    }
+    c->timer = evtimer_new(server->base, on_timer, c);
+    c->resume = event_new(server->base, -1, 0, on_resume, c);
+    if (c->timer == NULL || c->resume == NULL) {
+        conn_kill(c);
+        return;
+    }
+    bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, READ_WATERMARK);
+    (void)bufferevent_set_max_single_read(c->bev, READ_SINGLE);
+    (void)bufferevent_set_timeouts(c->bev, NULL, &stall);
+    set_timer(c, server->options.idle_ms);
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0) {
+        conn_kill(c);
+    }
+}

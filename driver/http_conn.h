@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * http_conn: what the three files of the HTTP server share: http.c (server,
+ * listeners, reading a request's fields), http_conn.c (the life of a
+ * connection) and http_reply.c (what goes out). Nobody else includes this.
+ *
+ * A connection is in one state:
+ *   HEAD    idle, or a head is coming
+ *   BODY    a body is coming
+ *   BUSY    the exchange belongs to the user, or its reply is being made
+ *   FLUSH   the reply is complete but much of it has not left: no new request
+ *   CLOSING the same, and the connection ends with it
+ *   LINGER  the reply has left; what still comes is read over, so that the
+ *           client can read the reply before it sees a reset
+ */
+#ifndef DRIVER_HTTP_CONN_H
+#define DRIVER_HTTP_CONN_H
+
+#include "driver/http.h"
+#include "driver/http_head.h"
+
+#include <event2/event.h>
+
+struct bufferevent;
+struct evconnlistener;
+
+#define HTTP_MAX_LISTENERS 16
+
+struct http_server {
+    struct event_base *base; /* borrowed */
+    struct http_options options;
+    struct evconnlistener *listeners[HTTP_MAX_LISTENERS];
+    size_t listener_count;
+    struct event *reopen; /* accepts again after a pause */
+    struct conn *conns;   /* list of all connections */
+    size_t count;
+    bool draining;
+};
+
+enum conn_state {
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_BUSY,
+    CONN_FLUSH,
+    CONN_CLOSING,
+    CONN_LINGER
+};
+
+struct conn {
+    struct http_server *server;
+    struct conn *prev;
+    struct conn *next;
+    struct bufferevent *bev;
+    struct event *timer;  /* of the state: idle, head, body, linger */
+    struct event *resume; /* to go on with input that is there already */
+    enum conn_state state;
+    struct http_exchange *x; /* the one being served, or NULL */
+    unsigned depth;          /* of conn_advance(): who frees it */
+    bool dead;
+    bool eof;          /* the client sends no more */
+    bool close_after;  /* no request after this one */
+    bool linger;       /* part of a body was not read */
+    bool head_began;   /* the head timer runs */
+    uint64_t progress; /* bytes of body at the last look of the timer */
+};
+
+struct http_exchange {
+    struct conn *conn;
+    char *text;    /* the head, cut up; owned */
+    char *scratch; /* owned */
+    struct http_head head;
+    struct buf body;
+    struct http_chunks chunks;
+    bool body_done;
+    uint64_t max_body;
+    const char *limit_name;
+    struct buf headers; /* further reply headers, each with its line end */
+    int status;
+    bool replied;   /* nothing more may be said */
+    bool held;      /* the reply comes later */
+    bool streaming; /* the head is out, pieces follow */
+    bool chunked;   /* they are sent as chunks */
+    struct event *deadline;
+    void (*on_deadline)(void *context, struct http_exchange *x);
+    void (*on_gone)(void *context, struct http_exchange *x);
+    void (*on_drain)(void *context, struct http_exchange *x);
+    void *context;
+    void *data[2];
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+};
+
+/* Takes over an accepted socket; closes it if there is no memory. */
+void conn_accept(struct http_server *server, int fd);
+/* Ends it at once; its exchange, if the user holds it, is gone. */
+void conn_kill(struct conn *c);
+/* Ends it from the event loop, not from within this call. */
+void conn_kill_later(struct conn *c);
+/* The exchange's reply is complete. */
+void conn_replied(struct conn *c);
+/* Whether the reply must say that the connection closes. */
+bool conn_will_close(const struct conn *c);
+
+#endif

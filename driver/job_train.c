@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_train: a training job: from the stored Model to a struct training, the
+ * workers' messages to it, and what is to be done when they changed
+ * something; see train.h and train_parts.h.
+ */
+#include "driver/train_parts.h"
+
+#include "common/mem.h"
+#include "driver/daemon.h"
+#include "driver/metrics.h"
+#include "driver/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- start ---- */
+
+static int load_model(struct job *job, struct train *t,
+                      struct model_state *state, struct err *err)
+{
+    struct buf message;
+    int rc;
+
+    buf_init(&message, MODEL_WIRE_MAX);
+    rc = store_get_model(job->daemon->store, job->model, &message, err);
+    if (rc == 0) {
+        rc = model_decode(buf_view(&message), &t->model, state, err);
+    }
+    buf_deinit(&message);
+    if (rc == 0 && !state->has_weights) {
+        model_initialize(t->model, job->spec->seed, state->values);
+        state->has_weights = true;
+    }
+    return rc;
+}
+
+static int train_start(struct job *job, bool *complete, struct err *err)
+{
+    struct train *t = mem_zalloc(sizeof(*t));
+    struct model_state state = {0};
+    int rc;
+
+    if (t == NULL) {
+        return err_nomem(err);
+    }
+    job->work = t;
+    t->partitions = mem_zarray(job->spec->workers, sizeof(*t->partitions));
+    rc = t->partitions != NULL ? load_model(job, t, &state, err)
+                               : err_nomem(err);
+    if (rc == 0) {
+        rc = training_create(t->model, &state, &job->spec->training,
+                             &t->training, err);
+    }
+    if (rc == 0) {
+        rc = train_restore(job, err);
+    }
+    model_state_deinit(&state);
+    if (rc == 0) {
+        t->complete = training_finished(t->training);
+        *complete = t->complete;
+    }
+    return rc;
+}
+
+static void train_destroy(struct job *job)
+{
+    struct train *t = train_of(job);
+
+    if (t == NULL) {
+        return;
+    }
+    train_dismiss(job);
+    for (uint32_t i = 0; t->partitions != NULL && i < job->spec->workers; i++) {
+        totals_destroy(&t->partitions[i].totals);
+    }
+    mem_free(t->partitions);
+    version_put(t->current);
+    training_destroy(&t->training);
+    model_destroy(&t->model);
+    mem_free(t);
+    job->work = NULL;
+}
+
+/* ---- messages ---- */
+
+/* Something may have changed: tell those who wait, keep what is new. */
+static void changed(struct job *job)
+{
+    struct train *t = train_of(job);
+    uint64_t version = training_version(t->training);
+    uint64_t epochs = t->epochs_reported;
+
+    if (version != t->version) {
+        job->daemon->metrics->rounds += version - t->version;
+        t->version = version;
+        if (t->current != NULL && t->current->version != version) {
+            version_put(t->current);
+            t->current = NULL;
+        }
+    }
+    train_report_epochs(job);
+    train_wake(job);
+    if (training_finished(t->training) && !t->complete) {
+        t->complete = true;
+        t->ended = train_now();
+        job_complete(job);
+    } else if (!t->complete) {
+        train_save_sometimes(job, epochs != t->epochs_reported);
+    }
+}
+
+/* After an error: a training that cannot go on is the end of the job. The
+ * gate of epoch 0 is closed then and only then. */
+static int refused(struct job *job, int rc, struct err *err)
+{
+    struct train *t = train_of(job);
+
+    if (training_gate_epoch(t->training, 0) == TRAINING_CLOSED && err != NULL) {
+        struct err why = *err;
+
+        job_fail(job, &why);
+    }
+    return rc;
+}
+
+int train_join(struct job *job, const struct train_join *join,
+               struct training_assignment *out, struct err *err)
+{
+    struct train *t = train_of(job);
+    const struct training_join *j = &join->join;
+    struct train_partition *p;
+    struct job_partition *shown;
+    int rc = training_join(t->training, j, out, err);
+
+    if (rc != 0) {
+        return refused(job, rc, err);
+    }
+    if (t->began == 0) {
+        t->began = t->epoch_began = train_now();
+        t->last_progress = t->began;
+        t->last_save = t->began;
+    }
+    p = &t->partitions[j->partition];
+    shown = &job->partitions[j->partition];
+    p->joined = true;
+    p->samples = j->samples;
+    p->validation_samples =
+        job->spec->training.validation ? j->validation_samples : 0;
+    p->next_step = out->next_step;
+    p->next_validation = out->next_validation;
+    shown->samples = j->samples;
+    if (j->attempt >= shown->attempt) {
+        shown->attempt = j->attempt;
+        shown->state = out->stop ? "done" : "running";
+        shown->pid = join->pid;
+        (void)snprintf(shown->host, sizeof(shown->host), "%s", join->host);
+    }
+    job_log(job,
+            "partition %u: attempt %u joined with %llu rows, goes on "
+            "with step %llu",
+            j->partition, j->attempt, (unsigned long long)j->samples,
+            (unsigned long long)out->next_step);
+    job_running(job);
+    changed(job);
+    return 0;
+}
+
+static void note_update(struct job *job, const struct training_update *u)
+{
+    struct train *t = train_of(job);
+    const struct train_partition *p = &t->partitions[u->partition];
+    bool batch = job->spec->training.frequency == TRAINING_BATCH;
+    uint64_t size = job->spec->training.batch_size;
+    uint64_t steps = batch ? p->samples / size + (p->samples % size != 0) : 1;
+
+    train_note(job, u->partition, steps != 0 ? u->step / steps : u->step,
+               u->samples, u->metrics, !batch);
+}
+
+int train_update(struct job *job, const struct training_update *update,
+                 struct training_reply *out, struct err *err)
+{
+    struct train *t = train_of(job);
+    struct metrics *m = job->daemon->metrics;
+    int rc = training_update(t->training, update, out, err);
+
+    if (rc != 0) {
+        m->updates_refused++;
+        job_log(job, "update refused: %s", err != NULL ? err->msg : "");
+        return refused(job, rc, err);
+    }
+    switch (out->status) {
+    case TRAINING_APPLIED:
+        m->updates_applied++;
+        note_update(job, update);
+        break;
+    case TRAINING_DUPLICATE:
+        m->updates_duplicate++;
+        break;
+    case TRAINING_SUPERSEDED:
+        m->updates_superseded++;
+        break;
+    case TRAINING_STOP:
+        m->updates_stopped++;
+        break;
+    }
+    if (out->status != TRAINING_SUPERSEDED) {
+        t->partitions[update->partition].next_step = out->next_step;
+    }
+    changed(job);
+    return 0;
+}
+
+static int train_result(struct job *job, const struct work_result *r,
+                        struct training_reply *reply, struct err *err)
+{
+    struct train *t = train_of(job);
+    struct train_partition *p;
+    int rc;
+
+    *reply = (struct training_reply){.status = TRAINING_APPLIED,
+                                     .version = training_version(t->training)};
+    if (r->partition >= job->spec->workers ||
+        !t->partitions[r->partition].joined) {
+        return err_set(err, ERR_STATE, "partition %u has not joined",
+                       r->partition);
+    }
+    p = &t->partitions[r->partition];
+    reply->next_step = p->next_step;
+    if (r->progress) {
+        train_note(job, r->partition, r->epoch, r->samples, r->metrics, true);
+        return 0;
+    }
+    if (r->metrics == NULL) {
+        return err_set(err, ERR_INVALID, "metrics: missing");
+    }
+    rc = training_validation(t->training, r->partition, r->epoch, r->metrics,
+                             reply, err);
+    if (rc != 0) {
+        return refused(job, rc, err);
+    }
+    if (r->epoch >= p->next_validation) {
+        p->next_validation = r->epoch + 1;
+    }
+    changed(job);
+    return 0;
+}
+
+/* ---- workers ---- */
+
+/* Whether all that a partition has to do is counted. */
+static bool is_finished(const struct job *job, uint32_t partition)
+{
+    const struct train *t = train_of(job);
+    const struct train_partition *p = &t->partitions[partition];
+
+    return p->joined &&
+           training_gate_step(t->training, partition, p->next_step) ==
+               TRAINING_CLOSED &&
+           (p->validation_samples == 0 ||
+            p->next_validation >= job->spec->training.epochs);
+}
+
+static const struct model *train_model_of(const struct job *job)
+{
+    return train_of(job)->model;
+}
+
+static bool train_is_needed(const struct job *job, uint32_t partition)
+{
+    const struct train *t = train_of(job);
+
+    return !t->complete && !is_finished(job, partition);
+}
+
+static int train_worker_done(struct job *job, uint32_t partition,
+                             struct err *err)
+{
+    if (train_is_needed(job, partition)) {
+        return err_set(err, ERR_STATE,
+                       "partition %u: the worker ended before its work was "
+                       "done",
+                       partition);
+    }
+    return 0;
+}
+
+static int train_all_done(struct job *job, struct err *err)
+{
+    const struct train *t = train_of(job);
+
+    if (!t->complete) {
+        return err_set(err, ERR_STATE,
+                       "all workers have ended, but only %llu of %u epochs "
+                       "are complete",
+                       (unsigned long long)training_epochs_done(t->training),
+                       job->spec->training.epochs);
+    }
+    return 0;
+}
+
+static int train_describe(const struct job *job, json_t *document)
+{
+    const struct train *t = train_of(job);
+    json_t *history;
+
+    if (t == NULL || t->training == NULL) {
+        return 0;
+    }
+    history = training_history(t->training);
+    if (json_object_set_new(
+            document, "epoch",
+            json_integer((json_int_t)training_epochs_done(t->training))) != 0 ||
+        json_object_set_new(
+            document, "version",
+            json_integer((json_int_t)training_version(t->training))) != 0 ||
+        json_object_set_new(
+            document, "samples",
+            json_integer((json_int_t)training_samples(t->training))) != 0 ||
+        json_object_set_new(document, "seconds", json_real(train_seconds(t))) !=
+            0 ||
+        history == NULL) {
+        json_decref(history);
+        return -1;
+    }
+    return json_object_set_new(document, "history", history);
+}
+
+const struct training *train_training(const struct job *job)
+{
+    return train_of(job)->training;
+}
+
+static void train_rows(struct job *job, uint64_t rows)
+{
+    (void)job;
+    (void)rows; /* the workers say what they have when they join */
+}
+
+const struct work_class work_train = {
+    .start = train_start,
+    .result = train_result,
+    .model = train_model_of,
+    .is_needed = train_is_needed,
+    .worker_done = train_worker_done,
+    .rows = train_rows,
+    .all_done = train_all_done,
+    .finish = train_finish,
+    .save = train_save_now,
+    .salvage = train_salvage,
+    .describe = train_describe,
+    .destroy = train_destroy,
+};

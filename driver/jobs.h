@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * jobs: the table of all jobs, the queue, and a job's way through its states
+ * (driver/core/job.h). Whatever changes a job goes through the job_*
+ * functions here: they keep the store, the events, the log and the queue in
+ * step. Jobs are never removed from the table, so a struct job * stays valid
+ * as long as the daemon.
+ */
+#ifndef DRIVER_JOBS_H
+#define DRIVER_JOBS_H
+
+#include "common/err.h"
+#include "common/model/model_wire.h"
+#include "driver/auth.h"
+#include "driver/core/job.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct daemon;
+struct engine;
+struct engine_run;
+struct event;
+struct job;
+struct jobs;
+struct journal;
+struct work_class;
+
+#define JOB_ID_SIZE 16
+#define JOB_HOST_SIZE 64
+
+/* What people see of a partition. */
+struct job_partition {
+    const char *state; /* starting, running, done, restarting, failed */
+    uint32_t attempt;
+    uint64_t samples;
+    uint64_t done; /* rows worked on so far, all epochs */
+    uint64_t pid;
+    char host[JOB_HOST_SIZE];
+};
+
+struct job {
+    struct daemon *daemon;
+    struct job *next; /* in the order in which they came */
+    char id[JOB_ID_SIZE];
+    struct job_spec *spec;
+    enum job_state state;
+    enum err_code code; /* of a failure */
+    char *error;
+    int64_t created; /* ms since 1970; 0: not yet */
+    int64_t started;
+    int64_t finished;
+    char token[AUTH_TOKEN_SIZE];  /* of its workers */
+    char model[MODEL_HASH_SIZE];  /* what is worked with */
+    char output[MODEL_HASH_SIZE]; /* what came out of a training; or "" */
+    json_t *result; /* of an ended job, or of the last run: as described */
+    uint32_t next_attempt;
+    struct journal *events;
+    struct journal *log;
+    /* while it is active */
+    const struct work_class *class;
+    void *work;
+    const struct engine *engine;
+    struct engine_run *run;
+    struct event *grace; /* ends workers that do not end by themselves */
+    char *dir;
+    struct job_partition *partitions;
+};
+
+int jobs_create(struct daemon *d, struct jobs **out,
+                struct err *err) ERR_CHECKED;
+/* Ends what runs, without a word; accepts NULL. */
+void jobs_destroy(struct jobs **jobs);
+/* Reads the jobs of the store; those that ran go back to the queue. */
+int jobs_load(struct jobs *jobs, struct err *err) ERR_CHECKED;
+/* Starts queued jobs while there are places. */
+void jobs_schedule(struct jobs *jobs);
+
+/* A new job from a checked spec, which moves in on success. */
+int jobs_add(struct jobs *jobs, struct job_spec **spec, const char *model,
+             struct job **out, struct err *err) ERR_CHECKED;
+/* By id, unambiguous beginning of an id, or name. ERR_NOT_FOUND, ERR_INVALID
+ * (ambiguous). */
+int jobs_find(struct jobs *jobs, const char *name, struct job **out,
+              struct err *err) ERR_CHECKED;
+/* Whether a running job with this worker token uses the model. */
+bool jobs_token_may_read(struct jobs *jobs, const char *token,
+                         const char *model);
+/* {"jobs":[...]}, newest first. */
+json_t *jobs_json(const struct jobs *jobs);
+size_t jobs_count(const struct jobs *jobs, enum job_state state);
+uint32_t jobs_workers(const struct jobs *jobs);
+
+/* The stop of the daemon: jobs that run are saved and go back to the queue.
+ * Nothing is started any more. */
+void jobs_stop(struct jobs *jobs);
+/* Whether anything still runs. */
+bool jobs_are_idle(const struct jobs *jobs);
+
+/* Looks at the queue from the loop, soon. */
+void jobs_wake(struct jobs *jobs);
+
+/* ---- one job ---- */
+
+bool job_is_active(const struct job *job); /* starting to finishing */
+/* The document; a new reference, NULL without memory. */
+json_t *job_json(const struct job *job);
+/* Rows are worked on: starting -> running. */
+void job_running(struct job *job);
+/* Nothing is left to compute; when the workers have ended, the result is
+ * made. */
+void job_complete(struct job *job);
+void job_done(struct job *job);
+void job_fail(struct job *job, const struct err *why);
+/* ERR_STATE if it has ended. */
+int job_cancel(struct job *job, struct err *err) ERR_CHECKED;
+
+/* Sends an event; takes the reference. keep: readers that come later see it
+ * too. */
+void job_event(struct job *job, json_t *event, bool keep);
+/* {"event":name,"job":ID}; NULL without memory. */
+json_t *job_new_event(const struct job *job, const char *name);
+/* A line for the job's log, with the time in front. */
+void job_log(struct job *job, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Writes the job to the store; a failure is logged. */
+void job_store(struct job *job);
+/* For jobs.c: queued -> starting, and on. */
+void job_start(struct job *job);
+/* For jobs.c: saves a running job, ends its workers, back to the queue. */
+void job_suspend(struct job *job);
+/* For jobs.c: releases it and all that runs. */
+void job_destroy(struct job **job);
+/* Milliseconds since 1970. */
+int64_t job_clock(void);
+/* Path of a file of the job; owned by the caller, NULL without memory. */
+char *job_path(const struct job *job, const char *name);
+
+#endif

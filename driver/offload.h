@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * offload: one helper thread for work that would hold the event loop: syncing
+ * snapshots to disk, interleaving predictions. Tasks run in the order in which
+ * they were given; `done` is called on the loop afterwards. Work must touch
+ * nothing that the loop touches meanwhile.
+ */
+#ifndef DRIVER_OFFLOAD_H
+#define DRIVER_OFFLOAD_H
+
+#include "common/err.h"
+
+struct event_base;
+struct offload;
+
+int offload_create(struct event_base *base, struct offload **out,
+                   struct err *err) ERR_CHECKED;
+/* Finishes what was given (work and done) and ends the thread; accepts
+ * NULL. */
+void offload_destroy(struct offload **offload);
+/* work runs on the helper, then done on the loop. */
+int offload_run(struct offload *offload, void (*work)(void *argument),
+                void (*done)(void *argument), void *argument,
+                struct err *err) ERR_CHECKED;
+
+#endif

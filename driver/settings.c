@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * settings: one option table for the command line, the config file and the
+ * help; see settings.h.
+ */
+#include "driver/settings.h"
+
+#include "common/mem.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define OPTION_COUNT 16
+#define MAX_BODY_DEFAULT ((int64_t)1 << 30)
+
+static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
+{
+    const struct opt options[] = {
+        {.name = "config",
+         .type = OPT_STRING,
+         .target = &s->config,
+         .value = "FILE",
+         .help = "read options from FILE: lines NAME = VALUE, the names as "
+                 "here without dashes; the command line wins"},
+        {.name = "state-dir",
+         .type = OPT_STRING,
+         .target = &s->state_dir,
+         .value = "DIR",
+         .help = "where jobs, models and the token are kept "
+                 "(/var/lib/elephasd for root, else ~/.local/state/elephasd)"},
+        {.name = "listen",
+         .type = OPT_STRING,
+         .target = &s->listen,
+         .value = "HOST:PORT",
+         .help = "answer here (127.0.0.1:4000); port 0 takes a free one; the "
+                 "address is then in DIR/address"},
+        {.name = "advertise",
+         .type = OPT_STRING,
+         .target = &s->advertise,
+         .value = "HOST:PORT",
+         .help = "what workers on other machines are told to connect to (the "
+                 "address listened on)"},
+        {.name = "workers-dir",
+         .type = OPT_STRING,
+         .target = &s->workers_dir,
+         .value = "DIR",
+         .help = "where elephas-worker is (beside elephasd)"},
+        {.name = "max-jobs",
+         .type = OPT_INT,
+         .target = &s->max_jobs,
+         .value = "N",
+         .min = 1,
+         .max = 1000,
+         .help = "run at most N jobs at once, the others wait (4)"},
+        {.name = "max-body",
+         .type = OPT_INT,
+         .target = &s->max_body,
+         .value = "BYTES",
+         .min = 65536,
+         .max = (double)((int64_t)1 << 40),
+         .help = "refuse requests with a longer body (1073741824)"},
+        {.name = "data-roots",
+         .type = OPT_LIST,
+         .target = &s->data_roots,
+         .value = "DIR",
+         .help = "open data only under DIR (repeatable; anything)"},
+        {.name = "log-level",
+         .type = OPT_STRING,
+         .target = &s->level_name,
+         .value = "LEVEL",
+         .choices = "debug|info|warn|error",
+         .help = "debug, info, warn or error (info)"},
+        {.name = "daemon",
+         .type = OPT_FLAG,
+         .target = &s->detach,
+         .help = "detach once it answers; the log goes to DIR/elephasd.log"},
+        {.name = "version",
+         .type = OPT_FLAG,
+         .target = &s->version,
+         .help = "print the version"},
+        {.name = "help",
+         .letter = 'h',
+         .type = OPT_FLAG,
+         .target = &s->help,
+         .help = "print this"},
+        {.name = NULL},
+    };
+
+    _Static_assert(sizeof(options) <= OPTION_COUNT * sizeof(table[0]),
+                   "the table has room for all options");
+    memcpy(table, options, sizeof(options));
+}
+
+void settings_help(FILE *out)
+{
+    struct settings s = {0};
+    struct opt table[OPTION_COUNT];
+
+    fill_table(&s, table);
+    (void)fputs("usage: elephasd [OPTIONS]\n\n"
+                "The driver daemon of distributed Keras training: holds the "
+                "master network of\nevery job, is its parameter server, and "
+                "runs the jobs. SIGTERM ends it: running\njobs go on from "
+                "where they were when it starts again.\n\n",
+                out);
+    opt_print(table, out);
+}
+
+int settings_split_address(const char *text, char **host, unsigned *port,
+                           struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    const char *from = text;
+    size_t len;
+    char *end = NULL;
+    unsigned long number;
+
+    if (colon == NULL || colon[1] == '\0') {
+        return err_set(err, ERR_INVALID, "%s: HOST:PORT is wanted", text);
+    }
+    number = strtoul(colon + 1, &end, 10);
+    if (colon[1] < '0' || colon[1] > '9' || *end != '\0' || number > 65535) {
+        return err_set(err, ERR_INVALID, "%s: a port is a number up to 65535",
+                       text);
+    }
+    len = (size_t)(colon - text);
+    if (len >= 2 && from[0] == '[' && from[len - 1] == ']') {
+        from++;
+        len -= 2;
+    } else if (memchr(from, ':', len) != NULL) {
+        return err_set(err, ERR_INVALID, "%s: write [ADDRESS]:PORT", text);
+    }
+    *host = len != 0 ? mem_strndup(from, len) : mem_strdup("0.0.0.0");
+    if (*host == NULL) {
+        return err_nomem(err);
+    }
+    *port = (unsigned)number;
+    return 0;
+}
+
+bool settings_is_loopback(const char *host)
+{
+    return strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           (strncmp(host, "127.", 4) == 0 &&
+            host[strspn(host, "0123456789.")] == '\0');
+}
+
+static int default_state_dir(struct settings *s, struct err *err)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+
+    if (geteuid() == 0) {
+        s->owned_state_dir = mem_strdup("/var/lib/elephasd");
+    } else if (state != NULL && state[0] == '/') {
+        s->owned_state_dir = mem_printf("%s/elephasd", state);
+    } else if (home != NULL && home[0] == '/') {
+        s->owned_state_dir = mem_printf("%s/.local/state/elephasd", home);
+    } else {
+        return err_set(err, ERR_INVALID,
+                       "there is no home directory: give --state-dir");
+    }
+    s->state_dir = s->owned_state_dir;
+    return s->state_dir != NULL ? 0 : err_nomem(err);
+}
+
+/* The directory of the running program. */
+static int default_workers_dir(struct settings *s, struct err *err)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (n <= 0) {
+        return err_set(err, ERR_INVALID,
+                       "cannot tell where elephasd is: give --workers-dir");
+    }
+    self[n] = '\0';
+    s->owned_workers_dir = mem_strdup(dirname(self));
+    s->workers_dir = s->owned_workers_dir;
+    return s->workers_dir != NULL ? 0 : err_nomem(err);
+}
+
+static int check(struct settings *s, struct err *err)
+{
+    char *host = NULL;
+    unsigned port;
+    int rc;
+
+    (void)elog_parse_level(s->level_name, &s->level);
+    if ((s->state_dir == NULL && (rc = default_state_dir(s, err)) != 0) ||
+        (s->workers_dir == NULL && (rc = default_workers_dir(s, err)) != 0)) {
+        return rc;
+    }
+    if (s->state_dir[0] == '\0') {
+        return err_set(err, ERR_INVALID, "--state-dir: is empty");
+    }
+    rc = settings_split_address(s->listen, &s->host, &s->port, err);
+    if (rc != 0) {
+        (void)err_wrap(err, "--listen");
+        return rc;
+    }
+    if (s->advertise != NULL) {
+        rc = settings_split_address(s->advertise, &host, &port, err);
+        mem_free(host);
+        if (rc != 0) {
+            (void)err_wrap(err, "--advertise");
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < s->data_roots.count; i++) {
+        if (s->data_roots.items[i][0] != '/') {
+            return err_set(err, ERR_INVALID,
+                           "--data-roots %s: an absolute directory is wanted",
+                           s->data_roots.items[i]);
+        }
+    }
+    return 0;
+}
+
+int settings_parse(struct settings *s, int argc, char **argv, struct err *err)
+{
+    struct opt table[OPTION_COUNT];
+    bool set[OPTION_COUNT] = {false};
+    const char **operands = mem_zarray((size_t)argc + 1, sizeof(*operands));
+    size_t operand_count = 0;
+    int rc;
+
+    memset(s, 0, sizeof(*s));
+    s->listen = "127.0.0.1:4000";
+    s->level_name = "info";
+    s->max_jobs = 4;
+    s->max_body = MAX_BODY_DEFAULT;
+    fill_table(s, table);
+    if (operands == NULL) {
+        return err_nomem(err);
+    }
+    rc = opt_parse(table, argc, argv, operands, &operand_count, set, err);
+    if (rc == 0 && !s->help && !s->version) {
+        if (operand_count != 0) {
+            rc = err_set(err, ERR_INVALID,
+                         "%s: only options are wanted (see --help)",
+                         operands[0]);
+        } else if (s->config != NULL) {
+            rc = opt_read_config(table, s->config, set, &s->config_text, err);
+        }
+        if (rc == 0) {
+            rc = check(s, err);
+        }
+    }
+    mem_free(operands);
+    if (rc != 0) {
+        settings_deinit(s);
+    }
+    return rc;
+}
+
+void settings_deinit(struct settings *s)
+{
+    mem_free(s->host);
+    mem_free(s->owned_state_dir);
+    mem_free(s->owned_workers_dir);
+    mem_free(s->config_text);
+    memset(s, 0, sizeof(*s));
+}

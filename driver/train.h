@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * train: a training job as the API sees it: the struct training of
+ * driver/core, the readers that wait for a version, and the one copy of a
+ * version that all its readers share.
+ */
+#ifndef DRIVER_TRAIN_H
+#define DRIVER_TRAIN_H
+
+#include "common/buf.h"
+#include "driver/work.h"
+
+struct http_exchange;
+struct job;
+
+struct train_join {
+    struct training_join join;
+    const char *host;
+    uint64_t pid;
+};
+int train_join(struct job *job, const struct train_join *join,
+               struct training_assignment *out, struct err *err) ERR_CHECKED;
+/* After it the job may have ended. */
+int train_update(struct job *job, const struct training_update *update,
+                 struct training_reply *out, struct err *err) ERR_CHECKED;
+
+/* What a GET of parameters asks for. */
+struct train_query {
+    bool has_step;
+    uint32_t partition;
+    uint64_t step;
+    bool has_epoch;
+    uint64_t epoch;
+    unsigned wait_ms;
+    bool whole; /* the range is the whole state */
+    bool has_range;
+    uint64_t begin, end;
+    const char *known; /* If-None-Match, or NULL */
+};
+/* Answers x, now or when the version exists. */
+void train_parameters(struct job *job, struct http_exchange *x,
+                      const struct train_query *query);
+
+/* The Model message with the current values. */
+int train_model(const struct job *job, struct buf *out,
+                struct err *err) ERR_CHECKED;
+const struct training *train_training(const struct job *job);
+
+#endif

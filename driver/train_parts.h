@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * train_parts: the inside of a training job, for the files that share it:
+ * job_train.c (start, messages, end), train_serve.c (parameters and those who
+ * wait for them), train_report.c (events), train_save.c (snapshots).
+ */
+#ifndef DRIVER_TRAIN_PARTS_H
+#define DRIVER_TRAIN_PARTS_H
+
+#include "driver/jobs.h"
+#include "driver/train.h"
+
+/* One copy of the state, or of its beginning, at one version. Readers hold
+ * references while their bytes are on the way. */
+struct version {
+    unsigned refs;
+    uint64_t version;
+    uint64_t epoch;
+    uint64_t step;
+    struct optimizer_state optimizer; /* without slots */
+    float *values;
+    size_t count;
+};
+
+struct waiter {
+    struct waiter *prev;
+    struct waiter *next;
+    struct job *job;
+    struct http_exchange *x;
+    struct train_query query; /* known: points into x */
+};
+
+/* What is known of a partition beside struct training. */
+struct train_partition {
+    bool joined;
+    uint64_t samples;
+    uint64_t validation_samples;
+    uint64_t next_step;
+    uint64_t next_validation;
+    /* of the epoch it is in, for progress */
+    uint64_t epoch;
+    uint64_t done; /* rows */
+    struct totals *totals;
+};
+
+struct train {
+    struct model *model;
+    struct training *training;
+    struct train_partition *partitions;
+    struct version *current; /* of the version now, or NULL */
+    struct waiter *waiters;
+    uint64_t version; /* last seen */
+    uint64_t epochs_reported;
+    uint64_t first_kept; /* epochs before it are in the event log already */
+    bool complete;
+    /* monotonic ms; 0: not yet */
+    int64_t began; /* the first worker's start of work */
+    int64_t epoch_began;
+    int64_t ended;     /* the last epoch's end */
+    int64_t before_ms; /* spent by former runs */
+    int64_t last_progress;
+    /* snapshots */
+    int64_t last_save;
+    bool saving;
+};
+
+static inline struct train *train_of(const struct job *job)
+{
+    return (struct train *)job->work;
+}
+
+int64_t train_now(void);
+
+/* ---- train_serve.c ---- */
+
+/* Answers those whose version is there now. */
+void train_wake(struct job *job);
+/* Answers all: the job takes no more. */
+void train_dismiss(struct job *job);
+void version_put(void *version);
+
+/* ---- train_report.c ---- */
+
+/* Notes rows of a partition's epoch: all so far (total) or a further part. */
+void train_note(struct job *job, uint32_t partition, uint64_t epoch,
+                uint64_t rows, const struct totals *metrics, bool total);
+/* Tells of epochs that were completed. */
+void train_report_epochs(struct job *job);
+/* Seconds of training so far. */
+double train_seconds(const struct train *t);
+
+/* ---- train_save.c ---- */
+
+/* Takes up the snapshot of a former run, if there is one. */
+int train_restore(struct job *job, struct err *err) ERR_CHECKED;
+/* Saves when it is time to; epoch: one was just completed. */
+void train_save_sometimes(struct job *job, bool epoch);
+int train_save_now(struct job *job, struct err *err) ERR_CHECKED;
+/* Makes the result: the Model goes to the store, the snapshot away; then
+ * job_done() or job_fail(). */
+void train_finish(struct job *job);
+/* The Model of a job that did not get to its end. */
+int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
+
+#endif

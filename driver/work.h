@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * work: what a kind of job does between its start and its end; one table for
+ * each of training, evaluation and prediction. jobs.c calls these while a job
+ * runs; the API calls train.h, and work_result(), directly.
+ */
+#ifndef DRIVER_WORK_H
+#define DRIVER_WORK_H
+
+#include "common/err.h"
+#include "common/model/metric.h"
+#include "driver/core/training.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct job;
+struct model;
+
+/* Sums that a worker reports. */
+struct work_result {
+    uint32_t partition;
+    uint64_t epoch;
+    uint64_t samples;
+    struct totals *metrics; /* NULL: none were sent; borrowed */
+    bool progress;
+};
+
+struct work_class {
+    /* Reads what the job needs, before any worker starts, into job->work;
+     * *complete: nothing is left to be computed, no worker is wanted. */
+    int (*start)(struct job *job, bool *complete, struct err *err);
+    /* A worker's sums; *reply is what it is told. */
+    int (*result)(struct job *job, const struct work_result *result,
+                  struct training_reply *reply, struct err *err);
+    /* The model that is worked with. */
+    const struct model *(*model)(const struct job *job);
+    /* Whether the job still waits for this partition. */
+    bool (*is_needed)(const struct job *job, uint32_t partition);
+    /* The worker of this partition ended well: is that all right? */
+    int (*worker_done)(struct job *job, uint32_t partition, struct err *err);
+    /* The data was read to its end. */
+    void (*rows)(struct job *job, uint64_t rows);
+    /* All workers have ended: is the work complete? */
+    int (*all_done)(struct job *job, struct err *err);
+    /* The state is finishing: makes the result, then calls job_done() or
+     * job_fail(), at once or later. */
+    void (*finish)(struct job *job);
+    /* The job stops for a while (the daemon ends): keep what there is.
+     * May be NULL. */
+    int (*save)(struct job *job, struct err *err);
+    /* The job has failed or was cancelled: keep what is of use to people.
+     * May be NULL. */
+    int (*salvage)(struct job *job, struct err *err);
+    /* Puts "samples", "history" ... into the document. Returns -1 without
+     * memory. */
+    int (*describe)(const struct job *job, json_t *document);
+    /* Releases job->work; held requests are answered. */
+    void (*destroy)(struct job *job);
+};
+
+extern const struct work_class work_train;
+extern const struct work_class work_evaluate;
+extern const struct work_class work_predict;
+
+#endif
