@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -138,6 +139,7 @@ out:
 static inline void *fake_serve(void *context)
 {
     struct fake *f = context;
+    const int on = 1; /* or each answer waits for an acknowledgement */
 
     while (!atomic_load(&f->stop)) {
         struct pollfd wait = {.fd = f->fd, .events = POLLIN};
@@ -147,6 +149,7 @@ static inline void *fake_serve(void *context)
             continue;
         }
         fd = accept(f->fd, NULL, NULL);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         while (fd >= 0 && fake_serve_one(f, fd)) {
         }
         (void)close(fd);
