@@ -9,6 +9,7 @@
 #include "worker/nn/net.h"
 
 #include "common/mem.h"
+#include "common/model/regularizer.h"
 #include "worker/nn/gemm.h"
 #include "worker/nn/loss.h"
 #include "worker/nn/plan.h"
@@ -179,6 +180,80 @@ static int compute_losses(struct net *net, const struct net_batch *batch,
     return 0;
 }
 
+/* The penalty on a tensor, per row of the batch, and its gradient. */
+static int penalize_output(struct net *net, size_t t, enum plan_mode mode,
+                           double *loss, struct err *err)
+{
+    struct plan_tensor *root = &net->tensors[net->tensors[t].root[mode]];
+    const struct op *op = &net->ops[net->tensors[t].call];
+    struct shape shape = op->call->outputs[t - net->first[op->index]];
+    size_t n = net->rows * root->size;
+    float *target = gradient_target(root, net->spare);
+    double value = 0.0;
+    int rc;
+
+    if (shape.rank == SHAPE_MAX_RANK) { /* no room for the batch's axis */
+        shape.dim[0] *= (int64_t)op->rows;
+    } else {
+        memmove(shape.dim + 1, shape.dim, sizeof(shape.dim) - sizeof(int64_t));
+        shape.dim[0] = (int64_t)op->rows;
+        shape.rank++;
+    }
+    if (target != NULL) {
+        memset(target, 0, n * sizeof(float));
+    }
+    rc = regularizer_apply(op->layer->activity_regularizer, &shape, root->value,
+                           1.0 / (double)net->rows, &value, target, err);
+    if (rc != 0) {
+        (void)err_wrap(err, "layer %s: activity_regularizer", op->layer->name);
+        return rc;
+    }
+    if (target != NULL) {
+        gradient_arrived(root, net->rows, target);
+    }
+    *loss += value / (double)net->rows;
+    return 0;
+}
+
+static int penalize_outputs(struct net *net, enum plan_mode mode, double *loss,
+                            struct err *err)
+{
+    int rc = 0;
+
+    for (size_t t = 0; rc == 0 && t < net->tensor_count; t++) {
+        if (plan_is_penalized(net, t)) {
+            rc = penalize_output(net, t, mode, loss, err);
+        }
+    }
+    return rc;
+}
+
+/* The penalties on trained variables; gradient, complete but for them, may be
+ * NULL. */
+static int penalize_weights(const struct model *m, const float *params,
+                            double *loss, float *gradient, struct err *err)
+{
+    for (size_t i = 0; i < m->variable_count; i++) {
+        const struct variable *v = &m->variables[i];
+        double value;
+        int rc;
+
+        if (!v->trainable || v->regularizer == NULL) {
+            continue;
+        }
+        rc = regularizer_apply(
+            v->regularizer, &v->shape, params + v->offset, 1.0, &value,
+            gradient != NULL ? gradient + v->offset : NULL, err);
+        if (rc != 0) {
+            (void)err_wrap(err, "layer %s: %s", m->layers[v->layer].name,
+                           v->name);
+            return rc;
+        }
+        *loss += value;
+    }
+    return 0;
+}
+
 static int check_compiled(const struct net *net, struct err *err)
 {
     if (net->model->training == NULL) {
@@ -205,7 +280,9 @@ int net_evaluate(struct net *net, const float *params,
     if ((rc = plan_bind(net, batch->rows, PLAN_INFERENCE, batch->x, err)) !=
             0 ||
         (rc = forward(net, params, PLAN_INFERENCE, err)) != 0 ||
-        (rc = compute_losses(net, batch, PLAN_INFERENCE, &loss, err)) != 0) {
+        (rc = compute_losses(net, batch, PLAN_INFERENCE, &loss, err)) != 0 ||
+        (rc = penalize_outputs(net, PLAN_INFERENCE, &loss, err)) != 0 ||
+        (rc = penalize_weights(net->model, params, &loss, NULL, err)) != 0) {
         return rc;
     }
     totals_add_batch(totals, batch->rows, loss, net->losses, batch->y,
@@ -258,7 +335,7 @@ static bool gather(struct net *net, struct op *op)
             op->dy[i] = NULL;
         } else if (!tensor->written) {
             memset(tensor->gradient, 0,
-                   op->rows * tensor->size * sizeof(float));
+                   net->rows * tensor->size * sizeof(float));
         }
     }
     return any;
@@ -274,9 +351,10 @@ static void backward_call(struct net *net, struct op *op)
         struct plan_tensor *root =
             &net->tensors[net->tensors[in].root[PLAN_TRAINING]];
 
-        op->dx[i] = gradient_target(root, spare);
+        op->dx[i] =
+            plan_is_mask(op->call, i) ? NULL : gradient_target(root, spare);
         if (op->dx[i] == spare && spare != NULL) {
-            spare += op->rows * root->size;
+            spare += net->rows * root->size;
         }
         /* a second input with this root goes aside as well */
         root->written = root->written || op->dx[i] != NULL;
@@ -290,7 +368,7 @@ static void backward_call(struct net *net, struct op *op)
             &net->tensors[net->tensors[in].root[PLAN_TRAINING]];
 
         if (op->dx[i] != NULL && op->dx[i] != root->gradient) {
-            add(op->rows * root->size, op->dx[i], root->gradient);
+            add(net->rows * root->size, op->dx[i], root->gradient);
         }
     }
 }
@@ -334,10 +412,15 @@ int net_gradient(struct net *net, const float *params,
         begin_gradient(net, draws, gradient);
         if ((rc = forward(net, params, PLAN_TRAINING, err)) != 0 ||
             (rc = compute_losses(net, batch, PLAN_TRAINING, &total, err)) !=
-                0) {
+                0 ||
+            (rc = penalize_outputs(net, PLAN_TRAINING, &total, err)) != 0) {
             return rc;
         }
         backward(net, gradient);
+        rc = penalize_weights(net->model, params, &total, gradient, err);
+        if (rc != 0) {
+            return rc;
+        }
         if (totals != NULL) {
             totals_add_batch(totals, batch->rows, total, net->losses, batch->y,
                              net->predictions, batch->weights);

@@ -56,6 +56,22 @@ size_t op_output_width(const struct op *op, size_t i)
     return last_axis(&op->call->outputs[i]);
 }
 
+size_t op_mask_pass(const struct op *op, size_t i, struct shape *shape)
+{
+    (void)shape;
+    return i == 0 && op->call->input_count > 0 ? 0 : OP_MASK_NONE;
+}
+
+size_t op_mask_size(const struct op *op, size_t i)
+{
+    return shape_size(op->mask_shapes[i]);
+}
+
+size_t op_argument(const struct op *op, const char *name, size_t i)
+{
+    return call_argument(op->call, name, i);
+}
+
 static const struct variable *variable(const struct op *op, size_t i)
 {
     assert(i < op->layer->variable_count);

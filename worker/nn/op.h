@@ -13,6 +13,14 @@
  * what is there if gradient_add is set (the layer was called more than once).
  * It may overwrite dy. Moving statistics: forward in training adds before -
  * after to their elements of the gradient, which start as 0.
+ *
+ * Masks, as Keras has them: a tensor may carry one, a 1 for each time step
+ * that counts and a 0 for each that does not (rows x steps, or more axes).
+ * Whether it does is known when the net is made: a class says in `mask` what
+ * becomes of the masks of its inputs. Kernels test for != 0.
+ *
+ * Inside of a TimeDistributed the steps of a batch are rows to the kernels:
+ * op->rows is the batch's rows times op->repeat, all steps of a row together.
  */
 #ifndef WORKER_NN_OP_H
 #define WORKER_NN_OP_H
@@ -23,6 +31,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* What nn_class.mask returns beside the number of an input. */
+#define OP_MASK_NONE SIZE_MAX
+#define OP_MASK_OWN (SIZE_MAX - 1)
 
 /* Whether an output is memory of its own or the first input's. */
 enum op_view {
@@ -37,8 +49,11 @@ struct op {
     const struct model *model;
     const struct layer *layer;
     const struct call *call;
-    size_t index; /* of the call */
-    void *state;  /* of the kernel */
+    size_t index;  /* of the call */
+    size_t repeat; /* rows for each row of the batch */
+    void *state;   /* of the kernel */
+    /* One per input: the shape of its mask, or NULL if it has none. */
+    const struct shape **mask_shapes;
     /* A crossentropy is computed from what the closing softmax or sigmoid of
      * this call got: forward sets `logits`, backward takes dlogits. */
     bool wants_logits;
@@ -46,18 +61,23 @@ struct op {
     /* what the kernel keeps, in floats per row, set by plan */
     size_t saved_size;   /* from forward to backward */
     size_t scratch_size; /* within one forward or backward */
+    /* the same, floats whatever the number of rows, behind the others */
+    size_t saved_extra;
+    size_t scratch_extra;
 
     /* the pass */
-    size_t rows;
+    size_t rows; /* repeat times those of the batch */
     bool training;
     const struct net_draws *draws; /* in training */
     const float *params;           /* the model's flat vector */
     float *gradient;               /* the same layout; in training */
     bool gradient_add;
-    const float **x; /* one per input */
-    float **y;       /* one per output */
-    float **dy;      /* one per output; dy[0] may be NULL if dlogits is not */
-    float **dx;      /* one per input; NULL: not wanted */
+    const float **x;      /* one per input */
+    float **y;            /* one per output */
+    const float **x_mask; /* one per input; NULL: it has none */
+    float **y_mask;       /* one per output; NULL unless OP_MASK_OWN */
+    float **dy; /* one per output; dy[0] may be NULL if dlogits is not */
+    float **dx; /* one per input; NULL: not wanted */
     float *saved;
     float *scratch;
     const float *logits; /* rows x elements of output 0; set by forward */
@@ -71,9 +91,15 @@ struct nn_class {
     void (*destroy)(struct op *op);
     /* NULL: OP_OWN. */
     enum op_view (*view)(const struct op *op, bool training);
+    /* The mask of output i, as Keras' compute_mask() of the class has it:
+     * OP_MASK_NONE; the number of the input whose mask it is (none, if that
+     * has none); or OP_MASK_OWN, which forward writes to y_mask[i]. *shape
+     * becomes the shape of the mask; it may be left alone where it is an
+     * input's. NULL: OP_MASK_NONE, for layers that do not support masking. */
+    size_t (*mask)(const struct op *op, size_t i, struct shape *shape);
     /* The activation the call ends with. NULL: linear. */
     enum activation (*tail)(const struct op *op);
-    /* Sets saved_size and scratch_size for passes of a kind. NULL: both 0. */
+    /* Sets saved_size ... scratch_extra for passes of a kind. NULL: all 0. */
     void (*plan)(struct op *op, bool training);
     /* Neither is called for a view. */
     int (*forward)(struct op *op, struct err *err);
@@ -90,6 +116,15 @@ size_t op_input_size(const struct op *op, size_t i);
 size_t op_input_width(const struct op *op, size_t i);
 size_t op_output_size(const struct op *op, size_t i);
 size_t op_output_width(const struct op *op, size_t i);
+
+/* For nn_class.mask: the first output has the mask of the first input, as in
+ * Keras' layers that support masking and say nothing else about it. */
+size_t op_mask_pass(const struct op *op, size_t i, struct shape *shape);
+/* Elements of a row of the mask of input i, which has one. */
+size_t op_mask_size(const struct op *op, size_t i);
+/* The input that is argument `name` of the call, or number i of a list of them;
+ * SIZE_MAX if it is not given. */
+size_t op_argument(const struct op *op, const char *name, size_t i);
 
 /* Values of variable i of the layer. */
 const float *op_param(const struct op *op, size_t i);

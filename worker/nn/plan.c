@@ -23,6 +23,12 @@ static enum op_view view_of(const struct op *op, enum plan_mode mode)
                                    : op->class->view(op, mode == PLAN_TRAINING);
 }
 
+bool plan_is_penalized(const struct net *net, size_t tensor)
+{
+    return net->ops[net->tensors[tensor].call].layer->activity_regularizer !=
+           NULL;
+}
+
 bool plan_is_computed(const struct net *net, size_t call, enum plan_mode mode)
 {
     return net->ops[call].class->forward != NULL &&
@@ -51,13 +57,16 @@ static int allocate(struct net *net, struct err *err)
     net->dlogits = mem_zarray(m->call_count, sizeof(*net->dlogits));
     net->predictions = mem_zarray(m->output_count, sizeof(*net->predictions));
     net->losses = mem_zarray(m->output_count, sizeof(*net->losses));
-    net->inputs = mem_zarray(ins + 1, sizeof(*net->inputs));
-    net->pointers = mem_zarray(ins + 2 * outs, sizeof(*net->pointers));
+    net->inputs = mem_zarray(2 * ins + 1, sizeof(*net->inputs));
+    net->pointers = mem_zarray(ins + 3 * outs, sizeof(*net->pointers));
+    net->mask_shapes = mem_zarray(ins + 1, sizeof(*net->mask_shapes));
+    net->masks = mem_zarray(ins + 1, sizeof(*net->masks));
     if (net->ops == NULL || net->first == NULL || net->tensors == NULL ||
         net->heads == NULL || net->needs_backward == NULL ||
         net->layer_written == NULL || net->logits_written == NULL ||
         net->dlogits == NULL || net->predictions == NULL ||
-        net->losses == NULL || net->inputs == NULL || net->pointers == NULL) {
+        net->losses == NULL || net->inputs == NULL || net->pointers == NULL ||
+        net->mask_shapes == NULL || net->masks == NULL) {
         return err_nomem(err);
     }
     return 0;
@@ -69,7 +78,12 @@ static int make_ops(struct net *net, struct err *err)
     const float **x = net->inputs;
     float **p = net->pointers;
     size_t tensor = 0;
+    size_t ins = 0;
+    size_t in = 0;
 
+    for (size_t c = 0; c < m->call_count; c++) {
+        ins += m->calls[c].input_count;
+    }
     for (size_t c = 0; c < m->call_count; c++) {
         const struct call *call = &m->calls[c];
         struct op *op = &net->ops[c];
@@ -81,19 +95,26 @@ static int make_ops(struct net *net, struct err *err)
         op->layer = &m->layers[call->layer];
         op->call = call;
         op->index = c;
+        op->repeat = call->repeat;
         op->class = op_class(op->layer);
-        op->x = x;
-        x += call->input_count;
+        op->x = x + in;
+        op->x_mask = x + ins + in;
+        op->mask_shapes = net->mask_shapes + in;
+        plan_input_masks(net, c, net->masks + in);
+        in += call->input_count;
         op->dx = p;
         p += call->input_count;
         op->y = p;
         p += call->output_count;
         op->dy = p;
         p += call->output_count;
+        op->y_mask = p;
+        p += call->output_count;
         if (op->class->create != NULL &&
             (rc = op->class->create(op, err)) != 0) {
             return rc;
         }
+        plan_output_masks(net, c);
     }
     return 0;
 }
@@ -111,7 +132,7 @@ static void find_roots(struct net *net)
             struct plan_tensor *tensor = &net->tensors[t];
 
             tensor->call = c;
-            tensor->size = shape_size(&call->outputs[i]);
+            tensor->size = shape_size(&call->outputs[i]) * call->repeat;
             for (int mode = 0; mode < PLAN_MODES; mode++) {
                 enum op_view view = view_of(&net->ops[c], (enum plan_mode)mode);
                 size_t in = view == OP_OWN
@@ -155,7 +176,8 @@ static void find_gradients(struct net *net)
             size_t in = plan_tensor_index(net, call->inputs[i]);
             size_t root = net->tensors[in].root[PLAN_TRAINING];
 
-            needs = needs || net->tensors[root].needs_gradient;
+            needs = needs || (net->tensors[root].needs_gradient &&
+                              !plan_is_mask(call, i));
         }
         net->needs_backward[c] = needs;
         for (size_t i = 0; i < call->output_count; i++) {
@@ -165,6 +187,11 @@ static void find_gradients(struct net *net)
             size_t in = plan_tensor_index(net, call->inputs[i]);
 
             net->tensors[net->tensors[in].root[PLAN_TRAINING]].uses++;
+        }
+    }
+    for (size_t t = 0; t < net->tensor_count; t++) {
+        if (plan_is_penalized(net, t)) {
+            net->tensors[net->tensors[t].root[PLAN_TRAINING]].uses++;
         }
     }
 }
@@ -251,6 +278,8 @@ void plan_destroy(struct net *net)
     mem_free(net->losses);
     mem_free(net->inputs);
     mem_free(net->pointers);
+    mem_free(net->mask_shapes);
+    mem_free(net->masks);
     mem_free_aligned(net->memory);
 }
 
@@ -261,12 +290,14 @@ struct cursor {
     bool overflow;
 };
 
-static float *take(struct cursor *at, size_t rows, size_t size)
+/* rows x size floats and `extra` more. */
+static float *take(struct cursor *at, size_t rows, size_t size, size_t extra)
 {
     size_t begin = at->used;
     size_t n;
 
     if (__builtin_mul_overflow(rows, size, &n) ||
+        __builtin_add_overflow(n, extra, &n) ||
         __builtin_add_overflow(n, ALIGNMENT - 1, &n) ||
         __builtin_add_overflow(at->used, n / ALIGNMENT * ALIGNMENT,
                                &at->used)) {
@@ -282,13 +313,20 @@ static void place_tensors(struct net *net, size_t rows, enum plan_mode mode,
         struct plan_tensor *tensor = &net->tensors[t];
 
         tensor->gradient = NULL;
+        tensor->own_mask = NULL;
+        if (tensor->mask.tensor == t && !tensor->mask.is_value) {
+            tensor->own_mask = take(at, rows,
+                                    shape_size(&tensor->mask.shape) *
+                                        net->ops[tensor->call].repeat,
+                                    0);
+        }
         if (tensor->root[mode] != t || tensor->external) {
             continue;
         }
-        tensor->own = take(at, rows, tensor->size);
+        tensor->own = take(at, rows, tensor->size, 0);
         tensor->value = tensor->own;
         if (mode == PLAN_TRAINING && tensor->needs_gradient) {
-            tensor->gradient = take(at, rows, tensor->size);
+            tensor->gradient = take(at, rows, tensor->size, 0);
         }
     }
 }
@@ -309,11 +347,17 @@ static size_t spare_size(const struct net *net, const struct op *op)
     return size;
 }
 
+static size_t greater(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static void place_ops(struct net *net, size_t rows, enum plan_mode mode,
                       struct cursor *at)
 {
     bool training = mode == PLAN_TRAINING;
     size_t scratch = 0;
+    size_t extra = 0;
     size_t spare = 0;
 
     for (size_t c = 0; c < net->model->call_count; c++) {
@@ -323,24 +367,32 @@ static void place_ops(struct net *net, size_t rows, enum plan_mode mode,
         if (!plan_is_computed(net, c, mode)) {
             continue;
         }
+        op->saved_size = op->saved_extra = 0;
+        op->scratch_size = op->scratch_extra = 0;
         if (op->class->plan != NULL) {
             op->class->plan(op, training);
         }
-        op->saved = take(at, rows, op->saved_size);
-        scratch = op->scratch_size > scratch ? op->scratch_size : scratch;
+        op->saved =
+            take(at, rows, op->saved_size * op->repeat, op->saved_extra);
+        scratch = greater(scratch, op->scratch_size * op->repeat);
+        extra = greater(extra, op->scratch_extra);
         if (training && op->wants_logits) {
-            net->dlogits[c] = take(at, rows, op_output_size(op, 0));
+            net->dlogits[c] =
+                take(at, rows, op_output_size(op, 0) * op->repeat, 0);
         }
         size = training ? spare_size(net, op) : 0;
-        spare = size > spare ? size : spare;
+        spare = greater(spare, size);
     }
     for (size_t i = 0; training && i < net->model->output_count; i++) {
-        size_t size = net->tensors[net->heads[i].tensor].size;
-
-        spare = size > spare ? size : spare;
+        spare = greater(spare, net->tensors[net->heads[i].tensor].size);
     }
-    net->scratch = take(at, rows, scratch);
-    net->spare = take(at, rows, spare);
+    for (size_t t = 0; training && t < net->tensor_count; t++) {
+        if (plan_is_penalized(net, t)) {
+            spare = greater(spare, net->tensors[t].size);
+        }
+    }
+    net->scratch = take(at, rows, scratch, extra);
+    net->spare = take(at, rows, spare, 0);
 }
 
 static void point(struct net *net, size_t rows, enum plan_mode mode)
@@ -348,7 +400,7 @@ static void point(struct net *net, size_t rows, enum plan_mode mode)
     for (size_t c = 0; c < net->model->call_count; c++) {
         struct op *op = &net->ops[c];
 
-        op->rows = rows;
+        op->rows = rows * op->repeat;
         op->training = mode == PLAN_TRAINING;
         op->scratch = net->scratch;
         op->logits = NULL;
@@ -357,15 +409,20 @@ static void point(struct net *net, size_t rows, enum plan_mode mode)
             size_t in = plan_tensor_index(net, op->call->inputs[i]);
 
             op->x[i] = net->tensors[net->tensors[in].root[mode]].value;
+            op->x_mask[i] = plan_mask_values(
+                net, &net->masks[op->x - net->inputs + (ptrdiff_t)i], mode);
         }
         for (size_t i = 0; i < op->call->output_count; i++) {
             op->y[i] = net->tensors[net->first[c] + i].own;
+            op->y_mask[i] = net->tensors[net->first[c] + i].own_mask;
         }
     }
     for (size_t i = 0; i < net->model->output_count; i++) {
         size_t root = net->tensors[net->heads[i].tensor].root[mode];
 
         net->predictions[i] = net->tensors[root].value;
+        net->heads[i].mask = plan_mask_values(
+            net, &net->tensors[net->heads[i].tensor].mask, mode);
     }
 }
 
@@ -397,6 +454,7 @@ int plan_bind(struct net *net, size_t rows, enum plan_mode mode,
 
         net->tensors[t].value = x[i];
     }
+    net->rows = rows;
     point(net, rows, mode);
     return 0;
 }

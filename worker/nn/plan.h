@@ -18,25 +18,35 @@
 
 enum plan_mode { PLAN_INFERENCE, PLAN_TRAINING, PLAN_MODES };
 
+/* The mask of a tensor or of an input of a call. */
+struct plan_mask {
+    size_t tensor; /* that has it in memory; PLAN_NONE: there is no mask */
+    bool is_value; /* it is the value of that tensor, not its mask */
+    struct shape shape;
+};
+
 struct plan_tensor {
     size_t call;
-    size_t size;             /* floats per row */
+    size_t size;             /* floats per row of the batch */
     size_t root[PLAN_MODES]; /* the tensor whose memory it is */
     size_t same[PLAN_MODES]; /* the tensor that it is in Keras */
     bool external;           /* a model input: the caller's memory */
     bool needs_gradient;     /* of a root: something before it is trained */
     size_t uses; /* of a root: how many gradients are added up in it */
+    struct plan_mask mask;
     /* of a root, in the current pass */
     const float *value;
     float *own; /* where value lies, unless it is external */
     float *gradient;
-    bool written; /* gradient holds something */
+    bool written;    /* gradient holds something */
+    float *own_mask; /* of any tensor whose mask is its own */
 };
 
 /* One output of the model. */
 struct plan_head {
     size_t tensor;
     size_t source[PLAN_MODES]; /* call that gives the logits, or PLAN_NONE */
+    const float *mask;         /* in the current pass, or NULL */
 };
 
 struct net {
@@ -54,7 +64,10 @@ struct net {
     double *losses;            /* per model output */
     const float **inputs;      /* what op.x, op.y ... point to */
     float **pointers;
-    float *memory; /* all arrays of a pass */
+    const struct shape **mask_shapes;
+    struct plan_mask *masks; /* one per input of each call */
+    size_t rows;             /* of the current pass */
+    float *memory;           /* all arrays of a pass */
     size_t memory_size;
     float *scratch; /* of the current pass */
     float *spare;   /* gradients that are still to be added */
@@ -69,6 +82,20 @@ void plan_destroy(struct net *net);
  * the model's inputs. ERR_NOMEM leaves the net usable for smaller batches. */
 int plan_bind(struct net *net, size_t rows, enum plan_mode mode,
               const float *const *x, struct err *err) ERR_CHECKED;
+
+/* The masks of the inputs of a call, whose ops so far are made; and of its
+ * outputs, once its own is. In plan_mask.c. */
+void plan_input_masks(struct net *net, size_t call, struct plan_mask *masks);
+void plan_output_masks(struct net *net, size_t call);
+/* Where a mask lies in the current pass; NULL if there is none. */
+const float *plan_mask_values(const struct net *net,
+                              const struct plan_mask *mask,
+                              enum plan_mode mode);
+/* Whether input i of the call is a mask that was given explicitly. */
+bool plan_is_mask(const struct call *call, size_t i);
+
+/* Whether the tensor's layer has an activity regularizer. */
+bool plan_is_penalized(const struct net *net, size_t tensor);
 
 /* The tensor with that name. */
 size_t plan_tensor_index(const struct net *net, struct tensor_ref ref);
