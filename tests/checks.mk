@@ -82,3 +82,15 @@ $(B)/tests/bench/bench_rows: $(B)/obj/tests/bench/bench_rows.o $(foreach r,worke
 bench-rows: $(B)/tests/bench/bench_rows ## rows/s of the csv reader, numbers/s of the printer
 	$(Q)gzip -dc tests/data/mnist5k_train.csv.gz >$(B)/mnist.csv
 	$(Q)$< $(B)/mnist.csv label
+
+# Clusters of the training core under faults, on a virtual clock:
+# make check-sim SEED=n RUNS=k
+SIM_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/sim/*.c))
+
+.PHONY: check-sim
+check-sim: $(B)/tests/sim/check_sim ## the training core under faults: SEED=n RUNS=k
+	$(Q)$(if $(SANITIZER),CK_FORK=no )$(if $(SEED),SEED=$(SEED) )$(if $(RUNS),RUNS=$(RUNS) )$<
+
+$(B)/tests/sim/check_sim: $(SIM_OBJ) $(TESTLIB_OBJ) $(foreach r,core model common,$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ -lcheck -lsubunit -lrt $(LIBS_CURL) $(LIBS_COMMON)
