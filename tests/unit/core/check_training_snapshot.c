@@ -225,7 +225,7 @@ END_TEST
 
 /* Changes to the message and whether values go with it. Numbers are chosen so
  * that each is wrong for both kinds used. */
-static void forge(snapshot_msg *m, int what)
+static void forge_head(snapshot_msg *m, int what)
 {
     switch (what) {
     case 0:
@@ -279,34 +279,6 @@ static void forge(snapshot_msg *m, int what)
     case 16:
         m->round = UINT64_MAX;
         break;
-    case 17:
-        m->partitions[0]->samples = 0;
-        break;
-    case 18:
-        m->partitions[0]->samples = UINT64_MAX;
-        break;
-    case 19:
-        m->partitions[0]->next_step++;
-        m->partitions[0]->next_step *= 1000;
-        break;
-    case 20:
-        m->partitions[0]->next_validation += 2;
-        break;
-    case 21:
-        m->partitions[1]->next_validation = 1;
-        break;
-    case 22:
-        m->partitions[0]->n_metrics = 1;
-        break;
-    case 23:
-        m->partitions[0]->metrics[1]->name[0] = 'x';
-        break;
-    case 24:
-        m->partitions[0]->metrics[0]->n_values = 1;
-        break;
-    case 25:
-        m->partitions[0]->metrics[0]->values[0] = (double)INFINITY;
-        break;
     case 26:
         m->n_history--;
         break;
@@ -322,6 +294,48 @@ static void forge(snapshot_msg *m, int what)
         break;
     default:
         m->optimizer->scalars[0] = 0.5; /* fits */
+    }
+}
+
+static void forge_partition(Elephas__V1__PartitionSnapshot *p, int what)
+{
+    switch (what) {
+    case 17:
+        p->samples = 0;
+        break;
+    case 18:
+        p->samples = UINT64_MAX;
+        break;
+    case 19:
+        p->next_step++;
+        p->next_step *= 1000;
+        break;
+    case 20:
+        p->next_validation += 2;
+        break;
+    case 21:
+        p->validation_samples = 0;
+        break;
+    case 22:
+        p->n_metrics = 1;
+        break;
+    case 23:
+        p->metrics[1]->name[0] = 'x';
+        break;
+    case 24:
+        p->metrics[0]->n_values = 1;
+        break;
+    default:
+        p->metrics[0]->values[0] = (double)INFINITY;
+    }
+}
+
+static void forge(snapshot_msg *m, int what)
+{
+    if (what >= 17 && what <= 25) {
+        forge_partition(m->partitions[0], what);
+    } else {
+        forge_head(m, what);
     }
 }
 

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * check_feeder: the whole feeder process, forked: what each worker would read
- * on its pipe, and what people read on standard error; and the rule for
- * headers and the reading of files alone.
+ * on its pipe, and what people read on standard error.
  */
 #include "tests/lib/unit.h"
 
-#include "common/mem.h"
+#include "common/buf.h"
 #include "driver/feeder.h"
-#include "driver/row_header.h"
-#include "driver/row_source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +20,8 @@
 #include <zlib.h>
 
 #define MAX_PARTS 4
-#define OUT MAX_PARTS        /* slot of standard output */
-#define ERRORS MAX_PARTS + 1 /* slot of standard error */
+#define OUT MAX_PARTS          /* slot of standard output */
+#define ERRORS (MAX_PARTS + 1) /* slot of standard error */
 
 static char *dir;
 
@@ -561,75 +558,6 @@ START_TEST(much_data_arrives_whole)
 }
 END_TEST
 
-START_TEST(header_rule)
-{
-    static const struct {
-        const char *line;
-        enum row_header_guess want;
-    } table[] = {
-        {"a,b,c", ROW_HEADER_NAMES},
-        {"1,2,3", ROW_HEADER_VALUES},
-        {"1,b,3", ROW_HEADER_MIXED},
-        {"a", ROW_HEADER_NAMES},
-        {" 1 , -2.5e-3 ,\t.5, 5., +1E9", ROW_HEADER_VALUES},
-        {"\"1\";\"2\"", ROW_HEADER_VALUES},
-        {"\"a, 1\",b", ROW_HEADER_NAMES},
-        {"a;b", ROW_HEADER_NAMES},
-        {"1\t2", ROW_HEADER_VALUES},
-        {"1;2\t3", ROW_HEADER_MIXED},
-        {"nan,Infinity,-inf", ROW_HEADER_VALUES},
-        {"1e,x", ROW_HEADER_NAMES},
-        {"1e5x,.,-,e5", ROW_HEADER_NAMES},
-        {"1,", ROW_HEADER_MIXED},
-        {",", ROW_HEADER_NAMES},
-        {"0x10,1_0", ROW_HEADER_NAMES},
-    };
-
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct view line = {(const uint8_t *)table[i].line,
-                            strlen(table[i].line)};
-
-        ck_assert_msg(row_header_guess(line) == table[i].want, "%s",
-                      table[i].line);
-    }
-}
-END_TEST
-
-static int read_folder(void *state, struct err *err)
-{
-    struct row_files files = {0};
-    struct row_source *s = NULL;
-    struct view row;
-    struct view none = {NULL, 0};
-    bool end = false;
-    int rows = 0;
-    int rc = row_files_add(&files, state, err);
-
-    if (rc == 0) {
-        rc = row_source_create(&files, ROW_SOURCE_GUESS, none, &s, err);
-    }
-    while (rc == 0 && !end) {
-        rc = row_source_next(s, &row, &end, err);
-        rows += rc == 0 && !end;
-    }
-    ck_assert(rc != 0 || rows == 3);
-    row_source_destroy(&s);
-    row_files_deinit(&files);
-    return rc;
-}
-
-START_TEST(memory_may_run_out)
-{
-    char folder[512];
-
-    (void)mkdir(path("f"), 0755);
-    write_text("f/a.csv", "x\n1\n2\n");
-    write_zip("f/b.csv.gz", "x\n3\n");
-    (void)snprintf(folder, sizeof(folder), "%s", path("f"));
-    ck_assert_int_gt(unit_oom_sweep(read_folder, folder), 5);
-}
-END_TEST
-
 static TCase *basic(void)
 {
     TCase *tc = tcase_create("feeder");
@@ -649,8 +577,6 @@ static TCase *basic(void)
     tcase_add_loop_test(tc, bad_orders_fail, 0, 7);
     tcase_add_test(tc, a_worker_that_is_gone_ends_it_in_silence);
     tcase_add_test(tc, much_data_arrives_whole);
-    tcase_add_test(tc, header_rule);
-    tcase_add_test(tc, memory_may_run_out);
     return tc;
 }
 
