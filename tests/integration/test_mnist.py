@@ -16,9 +16,9 @@ from system import DATA, run  # noqa: E402
 COLUMNS = ["--label", "label", "--scale", 255]
 
 
-def accuracy(s, workers, *options, epochs=10):
+def accuracy(s, workers, *options, epochs=10, batch=64):
     out = s.submit("train", "--model", f"{DATA}/mnist_mlp.keras", "--data", f"{DATA}/mnist5k_train.csv.gz",
-                   *COLUMNS, "--nb-classes", 10, "--epochs", epochs, "--batch-size", 64, "--workers", workers,
+                   *COLUMNS, "--nb-classes", 10, "--epochs", epochs, "--batch-size", batch, "--workers", workers,
                    "--output", s.path("m.keras"), "--json", *options)
     assert out.status == 0, out.err
     history = out.last["history"]
@@ -48,7 +48,7 @@ def two_workers_reach_091(s):
 
 def batch_rounds_keep_accuracy_with_four_workers(s):
     s.daemon()
-    got = accuracy(s, 4, "--seed", 0, "--frequency", "batch", "--batch-size", 16)
+    got = accuracy(s, 4, "--seed", 0, "--frequency", "batch", batch=16)
     assert got >= 0.923, got
 
 

@@ -84,11 +84,11 @@ def keras_traces_are_met(s):
 
 
 MNIST = ["--model", f"{DATA}/mnist_mlp.keras", "--data", f"{DATA}/mnist5k_test.csv.gz", "--label", "label",
-         "--scale", 255, "--nb-classes", 10, "--batch-size", 64, "--workers", 3, "--epochs", 3]
+         "--scale", 255, "--nb-classes", 10, "--batch-size", 64, "--workers", 3]
 
 
 def mnist_values(s, *options):
-    return s.model_values(train(s, *MNIST, *options)["job"], 118282)
+    return s.model_values(train(s, *MNIST, "--epochs", 3, *options)["job"], 118282)
 
 
 def a_seed_repeats_every_bit(s):
@@ -113,7 +113,20 @@ def workers_of(s, job, count, timeout=20):
     raise AssertionError("workers do not start")
 
 
-LONG = [*MNIST, "--epochs", 12, "--seed", 3]
+def wait_for_epoch(s, job, epoch, timeout=20):
+    """Until some epochs are done and some are not."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        document = s.get_json(f"/v1/jobs/{job}")
+        assert document["state"] not in ("done", "failed", "cancelled"), document
+        if document["epoch"] >= epoch:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"epoch {epoch} is not reached")
+
+
+# some seconds of training, so that there is a middle to disturb
+LONG = [*MNIST, "--epochs", 400, "--seed", 3]
 
 
 def long_run(s, disturb, *options):
@@ -132,9 +145,12 @@ def a_killed_worker_changes_no_bit(s):
     calm = long_run(s, lambda job: None)
 
     def kill_one(job):
-        os.kill(workers_of(s, job, 3)[1], signal.SIGKILL)
+        victim = workers_of(s, job, 3)[1]
+        wait_for_epoch(s, job, 5)
+        os.kill(victim, signal.SIGKILL)
 
     assert long_run(s, kill_one).tobytes() == calm.tobytes()
+    assert "signal 9" in s.submit("logs", s.get_json("/v1/jobs")["jobs"][0]["id"]).out
 
 
 def a_killed_daemon_changes_no_bit(s):
@@ -142,9 +158,7 @@ def a_killed_daemon_changes_no_bit(s):
     calm = long_run(s, lambda job: None)
 
     def kill_daemon(job):
-        workers_of(s, job, 3)
-        while s.get_json(f"/v1/jobs/{job}")["epoch"] < 2:
-            time.sleep(0.02)
+        wait_for_epoch(s, job, 5)
         s.stop(signal.SIGKILL)
         s.daemon()
 
@@ -156,8 +170,9 @@ def a_stopped_daemon_goes_on_where_it_stopped(s):
     calm = long_run(s, lambda job: None)
 
     def stop_daemon(job):
-        workers_of(s, job, 3)
+        wait_for_epoch(s, job, 5)
         assert s.stop(signal.SIGTERM) == 0
+        assert not os.path.exists(os.path.join(s.state, "address"))
         s.daemon()
 
     assert long_run(s, stop_daemon).tobytes() == calm.tobytes()

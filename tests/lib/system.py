@@ -92,8 +92,9 @@ class System:
         self.process = None
 
     def environment(self):
+        token = os.path.join(self.state, "token")
         return {**os.environ, "ELEPHAS_SERVER": self.url or "http://127.0.0.1:9",
-                "ELEPHAS_TOKEN_FILE": os.path.join(self.state, "token")}
+                **({"ELEPHAS_TOKEN_FILE": token} if os.path.exists(token) else {})}
 
     def start(self, program, *args, **more):
         return subprocess.Popen([f"{self.bin}/{program}", *map(str, args)], env=self.environment(),
