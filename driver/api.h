@@ -37,6 +37,10 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_result(struct daemon *d, struct http_exchange *x, struct job *job);
+/* api_engine.c */
+void api_job_engine(struct daemon *d, struct http_exchange *x, struct job *job);
+void api_job_report(struct daemon *d, struct http_exchange *x, struct job *job);
+void api_job_rows(struct daemon *d, struct http_exchange *x, struct job *job);
 /* api_parameters.c */
 void api_job_parameters(struct daemon *d, struct http_exchange *x,
                         struct job *job);

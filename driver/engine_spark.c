@@ -16,10 +16,12 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "driver/core/job_spark.h"
 #include "driver/lines.h"
 #include "driver/process.h"
 #include "driver/spark_home.h"
 #include "driver/spark_order.h"
+#include "driver/spark_rows.h"
 
 #include <event2/event.h>
 
@@ -43,6 +45,7 @@ struct engine_run {
     struct event *over;       /* made active once nothing runs */
     struct event *fail;       /* made active once why is known */
     uint32_t partitions;      /* 0: not known yet */
+    struct spark_rows *rows;  /* of a prediction for the daemon */
     bool begun;               /* the workers are announced */
     bool finished;            /* the bridge said that it is done */
     bool ending;              /* cancelled or failed */
@@ -222,19 +225,19 @@ static int take_partitions(struct engine_run *run, const json_t *report,
                            struct err *err)
 {
     const struct engine_order *o = &run->order;
+    bool keeps = job_spark_keeps_partitions(o->spec);
     int64_t n = 0;
     int rc = jget_int_or(report, "partitions", 0, &n, err);
 
     if (rc != 0 || n == 0 || run->begun) {
         return rc;
     }
-    if (n < 0 || n > UINT32_MAX ||
-        (o->spec->workers != 0 && n != o->spec->workers)) {
+    if (n < 0 || n > UINT32_MAX || (!keeps && n != o->spec->workers)) {
         return err_set(err, ERR_INVALID, "partitions: %lld is not possible",
                        (long long)n);
     }
     run->partitions = (uint32_t)n;
-    if (o->spec->workers == 0) {
+    if (keeps) {
         rc = o->hooks->on_partitions(o->context, run->partitions, err);
         if (rc != 0) {
             return rc;
@@ -316,6 +319,17 @@ static int spark_report(struct engine_run *run, const json_t *report,
     return 0;
 }
 
+static int spark_take_rows(struct engine_run *run,
+                           const struct engine_rows *rows, struct err *err)
+{
+    int rc = 0;
+
+    if (run->rows == NULL) {
+        rc = spark_rows_create(run->order.job_dir, &run->rows, err);
+    }
+    return rc == 0 ? spark_rows_add(run->rows, rows, err) : rc;
+}
+
 /* ---- start ---- */
 
 static void spark_destroy(struct engine_run **out)
@@ -330,6 +344,7 @@ static void spark_destroy(struct engine_run **out)
     }
     process_destroy(&run->process);
     lines_destroy(&run->lines);
+    spark_rows_destroy(&run->rows);
     if (run->kill_timer != NULL) {
         event_free(run->kill_timer);
     }
@@ -420,6 +435,7 @@ static int launch(struct engine_run *run, struct err *err)
     if (rc == 0) {
         rc = start_child(run, &argv, err);
     }
+    run->order.model = NULL; /* lent for the order only */
     spark_argv_deinit(&argv);
     spark_files_deinit(&files);
     spark_home_deinit(&home);
@@ -449,5 +465,6 @@ static uint32_t spark_workers(const struct engine_run *run)
     return runs(run) && run->begun ? run->partitions : 0;
 }
 
-const struct engine engine_spark = {"spark",       spark_start,   spark_cancel,
-                                    spark_destroy, spark_workers, spark_report};
+const struct engine engine_spark = {"spark",        spark_start,   spark_cancel,
+                                    spark_destroy,  spark_workers, spark_report,
+                                    spark_take_rows};

@@ -78,12 +78,31 @@ static int copy_row(struct part *part, uint32_t index, uint64_t row,
     return 0;
 }
 
-static int copy_rows(struct part *parts, uint32_t n, uint64_t rows,
-                     size_t columns, FILE *out, atomic_bool *cancelled,
-                     struct err *err)
+/* The partition that holds the next row: the first that is not read to its
+ * end. */
+static uint32_t run_of(struct part *parts, uint32_t n, uint32_t current)
 {
+    while (current + 1 < n) {
+        int c = getc(parts[current].file);
+
+        if (c != EOF) {
+            (void)ungetc(c, parts[current].file);
+            break;
+        }
+        current++;
+    }
+    return current;
+}
+
+static int copy_rows(struct part *parts, uint32_t n, bool in_runs,
+                     uint64_t rows, size_t columns, FILE *out,
+                     atomic_bool *cancelled, struct err *err)
+{
+    uint32_t current = 0;
+
     for (uint64_t row = 0; row < rows; row++) {
-        uint32_t index = (uint32_t)(row % n);
+        uint32_t index =
+            in_runs ? current = run_of(parts, n, current) : (uint32_t)(row % n);
         int rc = copy_row(&parts[index], index, row, columns, out, err);
 
         if (rc != 0) {
@@ -103,9 +122,9 @@ static int copy_rows(struct part *parts, uint32_t n, uint64_t rows,
     return 0;
 }
 
-int interleave(const char *const *paths, uint32_t n, uint64_t rows,
-               const char *header, const char *out, atomic_bool *cancelled,
-               struct err *err)
+static int merge(const char *const *paths, uint32_t n, bool in_runs,
+                 uint64_t rows, const char *header, const char *out,
+                 atomic_bool *cancelled, struct err *err)
 {
     struct part *parts = mem_zarray(n, sizeof(*parts));
     struct file_stage *stage = NULL;
@@ -124,8 +143,8 @@ int interleave(const char *const *paths, uint32_t n, uint64_t rows,
         rc = err_errno(err, ERR_IO, errno, "%s", out);
         goto out;
     }
-    rc = copy_rows(parts, n, rows, count_columns(header), stream, cancelled,
-                   err);
+    rc = copy_rows(parts, n, in_runs, rows, count_columns(header), stream,
+                   cancelled, err);
     if (rc == 0) {
         rc = file_stage_commit(&stage, err);
     }
@@ -133,4 +152,18 @@ out:
     file_stage_destroy(&stage);
     close_parts(parts, n);
     return rc;
+}
+
+int interleave(const char *const *paths, uint32_t n, uint64_t rows,
+               const char *header, const char *out, atomic_bool *cancelled,
+               struct err *err)
+{
+    return merge(paths, n, false, rows, header, out, cancelled, err);
+}
+
+int interleave_runs(const char *const *paths, uint32_t n, uint64_t rows,
+                    const char *header, const char *out, atomic_bool *cancelled,
+                    struct err *err)
+{
+    return merge(paths, n, true, rows, header, out, cancelled, err);
 }

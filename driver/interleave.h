@@ -20,4 +20,9 @@ int interleave(const char *const *parts, uint32_t n, uint64_t rows,
                const char *header, const char *out, atomic_bool *cancelled,
                struct err *err) ERR_CHECKED;
 
+/* The same for partitions that are runs of rows: one after the other. */
+int interleave_runs(const char *const *parts, uint32_t n, uint64_t rows,
+                    const char *header, const char *out, atomic_bool *cancelled,
+                    struct err *err) ERR_CHECKED;
+
 #endif

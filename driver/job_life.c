@@ -11,6 +11,7 @@
 
 #include "common/elog.h"
 #include "common/mem.h"
+#include "driver/core/job_spark.h"
 #include "driver/daemon.h"
 #include "driver/data_roots.h"
 #include "driver/engine.h"
@@ -327,6 +328,9 @@ static void on_over(void *context)
     job->engine->destroy(&job->run);
     if (!job_is_active(job)) {
         workers_over(job);
+    } else if (job->work == NULL) {
+        (void)err_set(&err, ERR_STATE, "the data has no partition");
+        job_fail(job, &err);
     } else if (job->class->all_done(job, &err) != 0) {
         job_fail(job, &err);
     } else {
@@ -334,35 +338,66 @@ static void on_over(void *context)
     }
 }
 
-static int on_partitions(void *context, uint32_t count, struct err *err)
+static int make_partitions(struct job *job, uint32_t n, struct err *err)
 {
-    const struct job *job = context;
-
-    if (count != job->spec->workers) {
-        return err_set(err, ERR_STATE,
-                       "the data was read as %u partitions, not %u", count,
-                       job->spec->workers);
+    job->partitions = mem_zarray(n, sizeof(*job->partitions));
+    if (job->partitions == NULL) {
+        return err_nomem(err);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        job->partitions[i].state = "starting";
     }
     return 0;
 }
 
+/* Only now it is known how many workers the job has: its work begins. */
+static int on_partitions(void *context, uint32_t count, struct err *err)
+{
+    struct job *job = context;
+    bool complete = false;
+    int rc;
+
+    if (!job_is_active(job) || job->work != NULL) {
+        return err_set(err, ERR_STATE, "the job has its partitions");
+    }
+    job->spec->workers = count;
+    job->spec->training.partitions = count;
+    rc = make_partitions(job, count, err);
+    if (rc == 0) {
+        rc = job->class->start(job, &complete, err);
+    }
+    if (rc == 0) {
+        job_store(job);
+    }
+    return rc;
+}
+
 static void on_progress(void *context, uint64_t rows)
 {
-    (void)context;
-    (void)rows;
+    struct job *job = context;
+    json_t *event = job_is_active(job) ? job_new_event(job, "progress") : NULL;
+
+    if (event != NULL &&
+        json_object_set_new(event, "done", json_integer((json_int_t)rows)) !=
+            0) {
+        json_decref(event);
+        event = NULL;
+    }
+    if (event != NULL) {
+        job_event(job, event, false);
+    }
 }
 
 static void where(void *context, struct engine_position *out)
 {
-    const struct job *job = context;
+    job_position(context, out);
+}
 
+void job_position(const struct job *job, struct engine_position *out)
+{
     *out = (struct engine_position){.finished = !job_is_active(job)};
     if (job->spec->kind == JOB_TRAIN && job->work != NULL) {
-        const struct training *t = train_training(job);
-
-        out->trained = training_epochs_done(t);
-        out->step = training_step(t);
-        out->finished = training_finished(t);
+        train_position(job, out);
     }
 }
 
@@ -385,16 +420,35 @@ static bool is_local(const struct job *job)
     return job->engine == &engine_local;
 }
 
+/* The architecture, while the job's work has not begun. */
+static int load_model(const struct job *job, struct model **out,
+                      struct err *err)
+{
+    struct buf message;
+    int rc;
+
+    buf_init(&message, MODEL_WIRE_MAX);
+    rc = store_get_model(job->daemon->store, job->model, &message, err);
+    if (rc == 0) {
+        rc = model_decode(buf_view(&message), out, NULL, err);
+    }
+    buf_deinit(&message);
+    return rc;
+}
+
 static int start_engine(struct job *job, struct err *err)
 {
     const struct daemon *d = job->daemon;
+    struct model *model = NULL;
+    int rc = job->work == NULL ? load_model(job, &model, err) : 0;
     const struct engine_order order = {
         .base = d->base,
         .job = job->id,
         .token = job->token,
         .url = is_local(job) ? d->local_url : d->public_url,
         .local_url = d->local_url,
-        .model = job->class->model(job),
+        .spark_home = d->settings->spark_home,
+        .model = job->work != NULL ? job->class->model(job) : model,
         .workers_dir = d->settings->workers_dir,
         .job_dir = job->dir,
         .spec = job->spec,
@@ -402,7 +456,11 @@ static int start_engine(struct job *job, struct err *err)
         .hooks = &hooks,
         .context = job};
 
-    return job->engine->start(&order, &job->run, err);
+    if (rc == 0) {
+        rc = job->engine->start(&order, &job->run, err);
+    }
+    model_destroy(&model);
+    return rc;
 }
 
 static int prepare(struct job *job, bool *complete, struct err *err)
@@ -411,7 +469,7 @@ static int prepare(struct job *job, bool *complete, struct err *err)
         [JOB_TRAIN] = &work_train,
         [JOB_EVALUATE] = &work_evaluate,
         [JOB_PREDICT] = &work_predict};
-    uint32_t n = job->spec->workers;
+    int rc;
 
     job->engine = engine_find(job->spec->engine);
     if (job->engine == NULL) {
@@ -421,7 +479,8 @@ static int prepare(struct job *job, bool *complete, struct err *err)
     if (is_local(job)) {
         const struct opt_list *roots = &job->daemon->settings->data_roots;
         const struct job_spec *spec = job->spec;
-        int rc = data_roots_check(roots, &spec->sources, err);
+
+        rc = data_roots_check(roots, &spec->sources, err);
 
         if (rc == 0) {
             rc = data_roots_check(roots, &spec->validation_sources, err);
@@ -430,18 +489,15 @@ static int prepare(struct job *job, bool *complete, struct err *err)
             return rc;
         }
     }
-    job->partitions = mem_zarray(n, sizeof(*job->partitions));
-    if (job->partitions == NULL) {
-        return err_nomem(err);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        job->partitions[i].state = "starting";
-    }
     if (job->dir == NULL && (job->dir = job_path(job, "")) == NULL) {
         return err_nomem(err);
     }
     job->class = classes[job->spec->kind];
-    return job->class->start(job, complete, err);
+    if (job_spark_keeps_partitions(job->spec)) {
+        return 0; /* on_partitions() does the rest */
+    }
+    rc = make_partitions(job, job->spec->workers, err);
+    return rc == 0 ? job->class->start(job, complete, err) : rc;
 }
 
 void job_start(struct job *job)

@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/mem.h"
 #include "common/model/model_wire.h"
+#include "driver/core/job_spark.h"
 #include "driver/daemon.h"
 #include "driver/interleave.h"
 #include "driver/jobs.h"
@@ -24,6 +25,7 @@ struct merge {
     char **parts;
     uint32_t count;
     uint64_t rows;
+    bool in_runs; /* partitions are runs of rows, not dealt in turn */
     char *header;
     char *out;
     atomic_bool cancelled;
@@ -200,6 +202,7 @@ static struct merge *merge_create(struct job *job)
     m->job = job;
     m->count = job->spec->workers;
     m->rows = p->rows;
+    m->in_runs = job_spark_is(job->spec);
     m->header = make_header(p->model);
     m->out = job_path(job, "predictions.csv");
     m->parts = mem_zarray(m->count, sizeof(*m->parts));
@@ -221,8 +224,9 @@ static struct merge *merge_create(struct job *job)
 static void run_merge(void *argument)
 {
     struct merge *m = argument;
-    int rc = interleave((const char *const *)m->parts, m->count, m->rows,
-                        m->header, m->out, &m->cancelled, &m->err);
+    int rc = (m->in_runs ? interleave_runs : interleave)(
+        (const char *const *)m->parts, m->count, m->rows, m->header, m->out,
+        &m->cancelled, &m->err);
 
     m->err.code = (enum err_code)rc;
     for (uint32_t i = 0; i < m->count; i++) {
@@ -248,11 +252,18 @@ static void merge_done(void *argument)
 
 static void predict_finish(struct job *job)
 {
-    struct merge *m = merge_create(job);
+    struct merge *m = NULL;
     struct err err = {0};
-    int rc = m != NULL ? offload_run(job->daemon->offload, run_merge,
-                                     merge_done, m, &err)
-                       : err_nomem(&err);
+    int rc;
+
+    if (job_spark_has_output(job->spec->engine_options)) {
+        job_done(job); /* Spark has written them */
+        return;
+    }
+    m = merge_create(job);
+    rc = m != NULL
+             ? offload_run(job->daemon->offload, run_merge, merge_done, m, &err)
+             : err_nomem(&err);
 
     if (rc != 0) {
         merge_destroy(m);

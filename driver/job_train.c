@@ -8,6 +8,7 @@
 
 #include "common/mem.h"
 #include "driver/daemon.h"
+#include "driver/engine.h"
 #include "driver/metrics.h"
 #include "driver/store.h"
 
@@ -325,6 +326,19 @@ static int train_describe(const struct job *job, json_t *document)
         return -1;
     }
     return json_object_set_new(document, "history", history);
+}
+
+void train_position(const struct job *job, struct engine_position *out)
+{
+    const struct training *t = train_of(job)->training;
+
+    out->trained = training_epochs_done(t);
+    out->step = training_step(t);
+    out->finished = training_finished(t);
+    if (training_gate_epoch(t, out->trained + 1) == TRAINING_READY) {
+        out->trained++; /* only its validation is missing */
+        out->step = 0;
+    }
 }
 
 const struct training *train_training(const struct job *job)

@@ -8,6 +8,7 @@
 #include "common/elog.h"
 #include "common/jget.h"
 #include "common/mem.h"
+#include "driver/core/job_spark.h"
 #include "driver/daemon.h"
 #include "driver/engine.h"
 #include "driver/http.h"
@@ -164,11 +165,17 @@ static int complete_spec(struct job_spec *spec, struct err *err)
     uint32_t seed;
     int rc = 0;
 
-    if (spec->workers == 0) {
+    if (spec->workers == 0 && job_spark_is(spec)) {
+        /* the data decides, now and whenever the job goes on */
+        rc = json_object_set_new(spec->engine_options, "partitions",
+                                 json_string("data")) == 0
+                 ? 0
+                 : err_nomem(err);
+    } else if (spec->workers == 0) {
         spec->workers = default_workers();
         spec->training.partitions = spec->workers;
     }
-    if (!spec->has_seed) {
+    if (rc == 0 && !spec->has_seed) {
         rc = auth_random(&seed, sizeof(seed), err);
         spec->seed = seed & 0x7fffffff; /* short enough to be typed again */
         spec->has_seed = true;

@@ -21,6 +21,7 @@
 
 struct daemon;
 struct engine;
+struct engine_position;
 struct engine_run;
 struct event;
 struct job;
@@ -135,6 +136,8 @@ void job_suspend(struct job *job);
 void job_destroy(struct job **job);
 /* Milliseconds since 1970. */
 int64_t job_clock(void);
+/* Where a training is, for an engine that runs it round by round. */
+void job_position(const struct job *job, struct engine_position *out);
 /* Path of a file of the job; owned by the caller, NULL without memory. */
 char *job_path(const struct job *job, const char *name);
 

@@ -21,7 +21,7 @@
 #define ALLOW_SIZE 64
 
 /* What a body may be. */
-enum body { BODY_NONE, BODY_JSON, BODY_MESSAGE, BODY_VALUES };
+enum body { BODY_NONE, BODY_JSON, BODY_MESSAGE, BODY_VALUES, BODY_TEXT };
 
 struct route {
     const char *method;
@@ -53,6 +53,9 @@ static const struct route table[] = {
     {"POST", "v1/jobs/*/partitions", AUTH_WORKER, BODY_MESSAGE, api_job_join},
     {"POST", "v1/jobs/*/updates", AUTH_WORKER, BODY_VALUES, api_job_update},
     {"POST", "v1/jobs/*/results", AUTH_WORKER, BODY_MESSAGE, api_job_result},
+    {"GET", "v1/jobs/*/engine", AUTH_WORKER, BODY_NONE, api_job_engine},
+    {"POST", "v1/jobs/*/engine", AUTH_WORKER, BODY_JSON, api_job_report},
+    {"POST", "v1/jobs/*/rows", AUTH_WORKER, BODY_TEXT, api_job_rows},
 };
 
 #define ROUTE_COUNT (sizeof(table) / sizeof(table[0]))
@@ -115,8 +118,9 @@ static const struct route *find_route(struct http_exchange *x)
  * without asking first. */
 static bool type_is_right(const struct route *route, struct http_exchange *x)
 {
-    const char *want = route->body == BODY_JSON ? "application/json"
-                                                : "application/x-protobuf";
+    const char *want = route->body == BODY_JSON   ? "application/json"
+                       : route->body == BODY_TEXT ? "text/plain"
+                                                  : "application/x-protobuf";
     const char *type = http_header(x, "content-type");
     size_t len = type != NULL ? strcspn(type, "; \t") : 0;
     char text[96];
@@ -208,6 +212,7 @@ static void limit_body(const struct route *route, struct http_exchange *x)
         [BODY_NONE] = {0, "this request has none"},
         [BODY_JSON] = {JSON_BODY_MAX, "the limit of a JSON request"},
         [BODY_MESSAGE] = {MESSAGE_BODY_MAX, "the limit of this message"},
+        [BODY_TEXT] = {JSON_BODY_MAX, "the limit of a piece of rows"},
     };
 
     if (route->body != BODY_VALUES) {

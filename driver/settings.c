@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define OPTION_COUNT 16
+#define OPTION_COUNT 20
 #define MAX_BODY_DEFAULT ((int64_t)1 << 30)
 
 static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
@@ -49,6 +49,12 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
          .target = &s->workers_dir,
          .value = "DIR",
          .help = "where elephas-worker is (beside elephasd)"},
+        {.name = "spark-home",
+         .type = OPT_STRING,
+         .target = &s->spark_home,
+         .value = "DIR",
+         .help = "the Spark installation for jobs of the spark engine "
+                 "(SPARK_HOME, then spark-submit on PATH)"},
         {.name = "max-jobs",
          .type = OPT_INT,
          .target = &s->max_jobs,

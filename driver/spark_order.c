@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/model/loss.h"
 #include "common/model/model.h"
+#include "driver/core/job_spark.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -218,8 +219,9 @@ static json_t *describe(const struct engine_order *order)
             job_kind_name(s->kind), "name", s->name, "server", order->url,
             "local_server", order->local_url, "token", order->token, "data",
             describe_data(order), "validation", describe_validation(s),
-            "workers", (json_int_t)order->spec->workers, "epochs",
-            (json_int_t)s->training.epochs, "frequency",
+            "workers",
+            (json_int_t)(job_spark_keeps_partitions(s) ? 0 : s->workers),
+            "epochs", (json_int_t)s->training.epochs, "frequency",
             s->training.frequency == TRAINING_BATCH ? "batch" : "epoch",
             "rounds", rounds != NULL ? rounds : "auto", "worker",
             asked != NULL ? asked : SHIPPED_WORKER, "local_worker",

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "driver/work.h"
 
+struct engine_position;
 struct http_exchange;
 struct job;
 
@@ -44,6 +45,8 @@ void train_parameters(struct job *job, struct http_exchange *x,
 /* The Model message with the current values. */
 int train_model(const struct job *job, struct buf *out,
                 struct err *err) ERR_CHECKED;
+/* Epochs whose rounds are all complete, and rounds of the one after them. */
+void train_position(const struct job *job, struct engine_position *out);
 const struct training *train_training(const struct job *job);
 
 #endif

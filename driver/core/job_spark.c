@@ -104,12 +104,14 @@ static int check_output(const json_t *engine, enum job_kind kind,
 int job_spark_check(const json_t *engine, enum job_kind kind, struct err *err)
 {
     static const char *const keys[] = {
-        "name",   "master", "deploy_mode", "conf",      "spark_home", "rounds",
-        "worker", "table",  "sql",         "fill_null", "output",     NULL};
+        "name",   "master",     "deploy_mode", "conf", "spark_home",
+        "rounds", "worker",     "table",       "sql",  "fill_null",
+        "output", "partitions", NULL};
     static const char *const texts[] = {"master", "spark_home", "worker",
                                         "table", "sql"};
     static const char *const modes[] = {"client", "cluster", NULL};
     static const char *const rounds[] = {"auto", "resident", "stage", NULL};
+    static const char *const partitions[] = {"data", "dealt", NULL};
     double number;
     int rc = job_check_keys(engine, keys, err);
 
@@ -119,6 +121,7 @@ int job_spark_check(const json_t *engine, enum job_kind kind, struct err *err)
     if (rc != 0 ||
         (rc = check_choice(engine, "deploy_mode", modes, err)) != 0 ||
         (rc = check_choice(engine, "rounds", rounds, err)) != 0 ||
+        (rc = check_choice(engine, "partitions", partitions, err)) != 0 ||
         (rc = check_conf(engine, err)) != 0 ||
         (rc = jget_double_or(engine, "fill_null", 0, &number, err)) != 0) {
         return rc;
@@ -139,6 +142,14 @@ bool job_spark_has_table(const json_t *engine)
 bool job_spark_has_output(const json_t *engine)
 {
     return jget_member(engine, "output") != NULL;
+}
+
+bool job_spark_keeps_partitions(const struct job_spec *spec)
+{
+    const char *how =
+        json_string_value(json_object_get(spec->engine_options, "partitions"));
+
+    return job_spark_is(spec) && how != NULL && strcmp(how, "data") == 0;
 }
 
 bool job_spark_is(const struct job_spec *spec)

@@ -20,6 +20,8 @@ int job_spark_check(const json_t *engine, enum job_kind kind,
 bool job_spark_has_table(const json_t *engine);
 /* Whether Spark writes the predictions, so that the daemon has none. */
 bool job_spark_has_output(const json_t *engine);
+/* Whether the partitions are those in which Spark reads the data. */
+bool job_spark_keeps_partitions(const struct job_spec *spec);
 /* Whether the job is one for Spark. */
 bool job_spark_is(const struct job_spec *spec);
 

@@ -72,7 +72,7 @@ final class Preflight implements Serializable {
                     + "): start elephasd with --advertise HOST:PORT that executors can reach";
         }
         try {
-            Daemon.Answer answer = daemon.get("/task");
+            Daemon.Answer answer = daemon.get("/engine");
             if (!answer.ok()) {
                 return "elephasd at " + where + " refuses an " + me + ": " + answer.detail();
             }

@@ -10,15 +10,17 @@
 
 static void say_done(const struct command *c, const json_t *last)
 {
+    const json_t *losses =
+        json_object_get(json_object_get(last, "history"), "loss");
     char seconds[PROGRESS_TEXT_SIZE];
-    char rows[PROGRESS_TEXT_SIZE];
 
-    (void)progress_duration(json_number_value(json_object_get(last, "seconds")),
-                            seconds);
-    (void)progress_count(json_number_value(json_object_get(last, "samples")),
-                         rows);
-    command_say(c, "%s rows trained in %s; the model is in %s", rows, seconds,
-                c->opt.output);
+    command_say(
+        c, "%lld rows, %zu epoch%s in %s; the model is in %s",
+        (long long)json_number_value(json_object_get(last, "samples")),
+        json_array_size(losses), json_array_size(losses) == 1 ? "" : "s",
+        progress_duration(json_number_value(json_object_get(last, "seconds")),
+                          seconds),
+        c->opt.output);
 }
 
 int cmd_train(struct command *c, struct err *err)
