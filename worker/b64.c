@@ -167,5 +167,5 @@ static int b64_parse(void *state, struct view line,
     return 0;
 }
 
-const struct row_format row_format_b64 = {"b64", b64_create, b64_destroy,
-                                          b64_begin, b64_parse};
+const struct row_format row_format_b64 = {"b64",     b64_create, b64_destroy,
+                                          b64_begin, NULL,       b64_parse};

@@ -16,6 +16,8 @@
 #include <time.h>
 
 #define RETRY_MS 60000L
+/* before the first answer of all */
+#define FIRST_RETRY_MS 10000L
 #define FIRST_PAUSE_MS 50L
 #define LAST_PAUSE_MS 2000L
 #define WAIT_SECONDS 30
@@ -133,6 +135,8 @@ int client_call(struct client *c, const struct http_request *request,
                 struct http_response *response, struct err *err)
 {
     long pause = FIRST_PAUSE_MS;
+    long patience = c->reached || c->retry_ms < FIRST_RETRY_MS ? c->retry_ms
+                                                               : FIRST_RETRY_MS;
     int64_t first_failure = 0;
 
     for (;;) {
@@ -140,13 +144,14 @@ int client_call(struct client *c, const struct http_request *request,
         int rc = http_client_send(c->http, request, response, err);
 
         if (!is_worth_retrying(rc, response->status)) {
-            c->interruptions += first_failure != 0;
+            c->interruptions += c->reached && first_failure != 0;
+            c->reached = true;
             return rc;
         }
         if (first_failure == 0) {
             first_failure = started;
         }
-        if (now_ms() + pause - first_failure > c->retry_ms) {
+        if (now_ms() + pause - first_failure > patience) {
             return rc;
         }
         http_response_deinit(response);

@@ -3,8 +3,9 @@
  * client: the worker's side of docs/PROTOCOL.md section 5: what one partition
  * asks of elephasd and tells it. Every request has a deadline. A daemon that
  * cannot be reached, or answers 5xx (it is starting again), is asked again
- * with growing pauses for about a minute; then the error is returned, so a
- * worker never outlives its daemon for long.
+ * with growing pauses for about a minute (a few seconds if it has never
+ * answered: the address may be wrong); then the error is returned, so a worker
+ * never outlives its daemon for long.
  */
 #ifndef WORKER_CLIENT_H
 #define WORKER_CLIENT_H

@@ -17,6 +17,7 @@ struct client {
     uint32_t attempt;
     uint32_t stage;
     long retry_ms;
+    bool reached; /* it has answered once */
     uint64_t interruptions;
 };
 

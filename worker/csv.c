@@ -8,6 +8,7 @@
  *
  * A first line without any number is the header unless the caller knows
  * better; one that mixes numbers and words could be either and is refused.
+ * Fields of columns that are not used are skipped and may hold anything.
  */
 #include "worker/format.h"
 
@@ -25,7 +26,8 @@ struct csv {
     enum row_header header;
     bool needs_names;
     char delimiter;
-    float *values; /* of one row; owned */
+    float *values;  /* of one row; owned */
+    size_t *unused; /* [i]: first unused column from i on, or NULL; owned */
 };
 
 static int csv_create(const struct row_hints *hints, void **state,
@@ -49,6 +51,7 @@ static void csv_destroy(void **state)
 
     if (c != NULL) {
         mem_free(c->values);
+        mem_free(c->unused);
         mem_free(c);
         *state = NULL;
     }
@@ -188,7 +191,7 @@ static int decide(const struct csv *c, const struct columns *columns,
         return err_set(err, ERR_INVALID,
                        "column %zu: '%.*s' is not a number, but other fields "
                        "of this line are: say --header if it names the "
-                       "columns",
+                       "columns, --no-header if it is a row",
                        seen->word, FIELD_SHOWN,
                        columns->names[seen->word].name);
     }
@@ -218,6 +221,24 @@ static int csv_begin(void *state, struct view line, struct columns *columns,
     }
     c->values = mem_array(count, sizeof(*c->values));
     return c->values != NULL ? 0 : err_nomem(err);
+}
+
+static int csv_select(void *state, const struct columns *columns,
+                      const bool *needed, struct err *err)
+{
+    struct csv *c = state;
+    size_t stop = columns->count;
+
+    c->unused = mem_array(columns->count + 1, sizeof(*c->unused));
+    if (c->unused == NULL) {
+        return err_nomem(err);
+    }
+    c->unused[columns->count] = columns->count;
+    for (size_t i = columns->count; i-- > 0;) {
+        stop = needed[i] ? stop : i;
+        c->unused[i] = stop;
+    }
+    return 0;
 }
 
 static int refuse_field(const struct csv *c, const char *p, const char *end,
@@ -321,18 +342,26 @@ static int csv_parse(void *state, struct view line,
     const char *p = start;
     size_t n = columns->count;
     size_t i = 0;
+    bool more = false;
     char text[COLUMN_TEXT_SIZE];
 
     out->values = c->values;
     out->rows = 0;
     for (;;) {
-        int rc;
+        size_t stop = c->unused != NULL ? c->unused[i] : n;
+        int rc = 0;
 
-        i += read_short(&p, c->delimiter, c->values + i, n - i);
+        i += read_short(&p, c->delimiter, c->values + i, stop - i);
         if (i == n) {
-            break; /* a field too many begins here */
+            more = true; /* a field too many begins here */
+            break;
         }
-        rc = read_field(c, &p, end, columns, i, &c->values[i], err);
+        if (i == stop) {
+            p = field_end(c, p, end);
+            c->values[i] = 0;
+        } else {
+            rc = read_field(c, &p, end, columns, i, &c->values[i], err);
+        }
         if (rc != 0) {
             return rc;
         }
@@ -347,7 +376,7 @@ static int csv_parse(void *state, struct view line,
                        "ends after %s: %zu fields instead of %zu",
                        columns_text(columns, i - 1, text), i, n);
     }
-    if (p != end || end[-1] == c->delimiter) {
+    if (more || p != end) {
         return err_set(
             err, ERR_INVALID, "goes on after %s: %zu fields instead of %zu",
             columns_text(columns, n - 1, text), count_fields(c, start, end), n);
@@ -356,5 +385,5 @@ static int csv_parse(void *state, struct view line,
     return 0;
 }
 
-const struct row_format row_format_csv = {"csv", csv_create, csv_destroy,
-                                          csv_begin, csv_parse};
+const struct row_format row_format_csv = {"csv",     csv_create, csv_destroy,
+                                          csv_begin, csv_select, csv_parse};

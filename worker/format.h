@@ -42,6 +42,10 @@ struct row_format {
      * was the header and is no row. */
     int (*begin)(void *state, struct view line, struct columns *columns,
                  bool *header, struct err *err);
+    /* Says which columns are used, where not all are: the others need not be
+     * numbers. needed is copied. NULL: the format has no such columns. */
+    int (*select)(void *state, const struct columns *columns,
+                  const bool *needed, struct err *err);
     /* Reads a line (NUL behind it). */
     int (*parse)(void *state, struct view line, const struct columns *columns,
                  struct row_values *out, struct err *err);

@@ -24,6 +24,7 @@ struct json_rows {
     bool objects;  /* rows are objects, not arrays */
     float *values; /* owned */
     bool *seen;    /* names of the row being scanned; owned */
+    bool *needed;  /* numbers that are used; NULL: all; owned */
 };
 
 static void json_rows_destroy(void **state)
@@ -33,6 +34,7 @@ static void json_rows_destroy(void **state)
     if (s != NULL) {
         mem_free(s->values);
         mem_free(s->seen);
+        mem_free(s->needed);
         mem_free(s);
         *state = NULL;
     }
@@ -100,6 +102,31 @@ out:
     return rc;
 }
 
+static int json_rows_select(void *state, const struct columns *columns,
+                            const bool *needed, struct err *err)
+{
+    struct json_rows *s = state;
+
+    if (s->objects) { /* an array must be numbers to be counted */
+        s->needed = mem_copy(needed, columns->count * sizeof(*needed));
+        if (s->needed == NULL) {
+            return err_nomem(err);
+        }
+    }
+    return 0;
+}
+
+/* Whether any number of the column is used. */
+static bool is_needed(const struct json_rows *s, const struct column_name *c)
+{
+    for (size_t i = 0; s->needed != NULL && i < c->count; i++) {
+        if (s->needed[c->first + i]) {
+            return true;
+        }
+    }
+    return s->needed == NULL;
+}
+
 /* Writes the numbers of value to out[*at..end). */
 static int flatten(const json_t *value, const struct columns *columns,
                    float *out, size_t *at, size_t end, struct err *err)
@@ -146,8 +173,8 @@ static int read_part(const json_t *value, const struct columns *columns,
     return rc;
 }
 
-static int read_object(const json_t *row, const struct columns *columns,
-                       float *out, struct err *err)
+static int read_object(const struct json_rows *s, const json_t *row,
+                       const struct columns *columns, struct err *err)
 {
     const char *key;
     json_t *value;
@@ -157,12 +184,17 @@ static int read_object(const json_t *row, const struct columns *columns,
         const struct column_name *c = &columns->names[i];
         const json_t *member = json_object_get(row, c->name);
 
+        if (!is_needed(s, c)) {
+            continue;
+        }
         if (member == NULL) {
             return err_set(err, ERR_INVALID, "column '%s' is missing", c->name);
         }
-        rc = read_part(member, columns, c->name, c->first, c->count, out, err);
+        rc = read_part(member, columns, c->name, c->first, c->count, s->values,
+                       err);
     }
-    if (rc != 0 || json_object_size(row) == columns->name_count) {
+    if (rc != 0 || s->needed != NULL ||
+        json_object_size(row) == columns->name_count) {
         return rc;
     }
     json_object_foreach((json_t *)(uintptr_t)row, key, value)
@@ -314,7 +346,7 @@ static int json_rows_parse(void *state, struct view line,
                      s->objects ? "an object like the first row" : "an array",
                      jget_type_name(row));
     } else if (s->objects) {
-        rc = read_object(row, columns, s->values, err);
+        rc = read_object(s, row, columns, err);
     } else {
         rc = read_part(row, columns, "", 0, columns->count, s->values, err);
     }
@@ -323,6 +355,6 @@ static int json_rows_parse(void *state, struct view line,
     return rc;
 }
 
-const struct row_format row_format_json = {"json", json_rows_create,
-                                           json_rows_destroy, json_rows_begin,
-                                           json_rows_parse};
+const struct row_format row_format_json = {
+    "json",          json_rows_create, json_rows_destroy,
+    json_rows_begin, json_rows_select, json_rows_parse};

@@ -184,4 +184,4 @@ static int libsvm_parse(void *state, struct view line,
 }
 
 const struct row_format row_format_libsvm = {
-    "libsvm", libsvm_create, libsvm_destroy, libsvm_begin, libsvm_parse};
+    "libsvm", libsvm_create, libsvm_destroy, libsvm_begin, NULL, libsvm_parse};

@@ -354,6 +354,36 @@ static bool is_unlabelled(const struct rows *r)
            r->columns.count == r->layout.features;
 }
 
+/* Tells the format which columns are used, if some are not. */
+static int select_columns(struct rows *r, struct err *err)
+{
+    const struct column_list *const lists[] = {&r->features, &r->label_columns,
+                                               &r->weight_column};
+    bool *needed;
+    size_t n = 0;
+    int rc = 0;
+
+    if (r->format->select == NULL) {
+        return 0;
+    }
+    needed = mem_zarray(r->columns.count + 1, sizeof(*needed));
+    if (needed == NULL) {
+        return err_nomem(err);
+    }
+    /* a prediction does not look at labels and weight */
+    for (size_t k = 0; k < (r->purpose == ROWS_PREDICT ? 1 : 3); k++) {
+        for (size_t i = 0; i < lists[k]->count; i++) {
+            n += !needed[lists[k]->at[i]];
+            needed[lists[k]->at[i]] = true;
+        }
+    }
+    if (n < r->columns.count) {
+        rc = r->format->select(r->state, &r->columns, needed, err);
+    }
+    mem_free(needed);
+    return rc;
+}
+
 /* Settles the columns with the first line. */
 static int resolve(struct rows *r, struct err *err)
 {
@@ -372,6 +402,9 @@ static int resolve(struct rows *r, struct err *err)
     }
     if (rc == 0) {
         rc = check_features(r, err);
+    }
+    if (rc == 0) {
+        rc = select_columns(r, err);
     }
     if (rc != 0 || r->purpose == ROWS_PREDICT) {
         return rc;

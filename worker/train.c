@@ -434,7 +434,8 @@ static int prepare(struct trainer *t, struct err *err)
     size_t n = dataset_rows(t->rows);
     int rc = net_create(model, &t->net, err);
 
-    t->asynchronous = t->task->mode != ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    t->asynchronous = t->task->mode == ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS ||
+                      t->task->mode == ELEPHAS__V1__MODE__MODE_HOGWILD;
     t->by_epoch = t->task->frequency != ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH;
     t->batches = (n + s->batch_size - 1) / s->batch_size;
     t->steps = n == 0        ? 0
@@ -466,9 +467,10 @@ static int prepare(struct trainer *t, struct err *err)
 static int write_line(const struct trainer *t, struct output *output,
                       struct err *err)
 {
-    char *text = mem_printf(
-        "{\"partition\":%" PRIu32 ",\"samples\":%zu,\"steps\":%" PRIu64 "}\n",
-        client_partition(t->session->client), dataset_rows(t->rows), t->steps);
+    char *text = mem_printf("{\"partition\":%" PRIu32
+                            ",\"samples\":%zu,\"steps\":%" PRIu64 "}\n",
+                            client_partition(t->session->client),
+                            dataset_rows(t->rows), t->at.next_step);
     int rc = text != NULL ? output_text(output, text, err) : err_nomem(err);
 
     mem_free(text);

@@ -121,6 +121,28 @@ START_TEST(reads_fields)
 }
 END_TEST
 
+START_TEST(skips_columns_that_are_not_used)
+{
+    static const bool needed[] = {false, true, true, false, false};
+    struct csv_run r;
+
+    unit_ok(begin(&r, ROW_HEADER_GUESS, false, "id,a,b,name,note"), &r.err);
+    ck_assert(r.header);
+    unit_ok(row_format_csv.select(r.state, &r.columns, needed, &r.err), &r.err);
+    for (int i = 0; i < 2; i++) {
+        ROW(&r, "x7,1,2,\"Smith, J.\",nan", 0, 1, 2, 0, 0);
+        ROW(&r, "7,1,2,3,4", 0, 1, 2, 0, 0);
+        ROW(&r, ",1,2,,", 0, 1, 2, 0, 0);
+    }
+    expect_fault(&r, "x,1,y,z,", "column 2 (b): 'y'");
+    expect_fault(&r, "x,,2,z,", "column 1 (a) is empty");
+    expect_fault(&r, "x,1,2,z", "4 fields instead of 5");
+    expect_fault(&r, "x,1,2,z,,", "6 fields instead of 5");
+    expect_fault(&r, "x", "1 fields instead of 5");
+    end(&r);
+}
+END_TEST
+
 START_TEST(one_column_needs_no_delimiter)
 {
     struct csv_run r;
@@ -254,6 +276,7 @@ static TCase *all(void)
     TCase *tc = tcase_create("csv");
 
     tcase_add_test(tc, reads_fields);
+    tcase_add_test(tc, skips_columns_that_are_not_used);
     tcase_add_test(tc, one_column_needs_no_delimiter);
     tcase_add_test(tc, finds_the_delimiter);
     tcase_add_test(tc, tells_headers_from_rows);

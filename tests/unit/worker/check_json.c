@@ -137,6 +137,25 @@ START_TEST(reads_objects)
 }
 END_TEST
 
+START_TEST(skips_members_that_are_not_used)
+{
+    static const bool needed[] = {true, false, true, true, false};
+    struct json_run r;
+
+    begin(&r, "{\"a\":0,\"id\":\"x\",\"b\":[0,0],\"note\":null}");
+    ck_assert_uint_eq(r.columns.count, 5);
+    unit_ok(row_format_json.select(r.state, &r.columns, needed, &r.err),
+            &r.err);
+    r.columns.count = 1; /* only the first is looked at */
+    expect_row(&r, "{\"a\":1.5,\"id\":\"y\",\"b\":[7,8],\"note\":[]}");
+    expect_row(&r, "{\"a\":1.5,\"b\":[7,8],\"more\":{}}");
+    r.columns.count = 5;
+    expect_fault(&r, "{\"id\":1,\"b\":[7,8]}", "'a' is missing");
+    expect_fault(&r, "{\"a\":1,\"id\":1,\"b\":[7,\"8\"]}", "column 3 (b[1])");
+    end(&r);
+}
+END_TEST
+
 START_TEST(an_object_may_be_empty)
 {
     struct json_run r;
@@ -155,6 +174,7 @@ static TCase *all(void)
 
     tcase_add_test(tc, reads_arrays);
     tcase_add_test(tc, reads_objects);
+    tcase_add_test(tc, skips_members_that_are_not_used);
     tcase_add_test(tc, an_object_may_be_empty);
     return tc;
 }

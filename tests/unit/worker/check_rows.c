@@ -200,6 +200,33 @@ START_TEST(chooses_columns_in_order)
 }
 END_TEST
 
+START_TEST(words_in_columns_that_are_not_used_do_not_matter)
+{
+    struct model *m = fixture_model(2, 1, "linear", "mse");
+    const char *const features[] = {"a", "b"};
+    const char *const label[] = {"y"};
+    struct row_options o = {.labels = label,
+                            .label_count = 1,
+                            .features = features,
+                            .feature_count = 2};
+    struct run run;
+
+    unit_ok(open_rows(&run, "id,a,b,y\nx,1,2,3\n", &o, m, ROWS_TRAIN),
+            &run.err);
+    ROW(&run, 1, 2, 3);
+    expect_end(&run);
+    close_rows(&run);
+    o.feature_count = 0;
+    unit_ok(open_rows(&run, "a,b,y\n1,2,word\n", &o, m, ROWS_PREDICT),
+            &run.err);
+    ROW(&run, 1, 2);
+    expect_end(&run);
+    close_rows(&run);
+    FAULT("a,b,y\n1,2,word\n", &o, m, ROWS_TRAIN, "row 1", "'word'");
+    model_destroy(&m);
+}
+END_TEST
+
 START_TEST(reads_every_format)
 {
     struct model *m = fixture_model(3, 1, "linear", "mse");
@@ -539,6 +566,7 @@ static TCase *good(void)
     tcase_add_test(tc, validation_rows_have_no_class_weight);
     tcase_add_test(tc, prediction_skips_named_labels);
     tcase_add_test(tc, chooses_columns_in_order);
+    tcase_add_test(tc, words_in_columns_that_are_not_used_do_not_matter);
     tcase_add_test(tc, reads_every_format);
     tcase_add_test(tc, first_line_says_format_and_header);
     tcase_add_test(tc, no_rows_is_no_error);
