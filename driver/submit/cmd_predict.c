@@ -85,6 +85,16 @@ static int fetch(struct command *c, struct session *s, struct err *err)
     return rc;
 }
 
+static void say_done(const struct command *c, const json_t *last)
+{
+    bool to_stdout = strcmp(c->opt.output, "-") == 0;
+
+    command_say(c, "%lld rows%s%s",
+                (long long)json_number_value(json_object_get(last, "samples")),
+                to_stdout ? "" : "; the predictions are in ",
+                to_stdout ? "" : c->opt.output);
+}
+
 int cmd_predict(struct command *c, struct err *err)
 {
     struct run run;
@@ -106,10 +116,7 @@ int cmd_predict(struct command *c, struct err *err)
                        c->job);
         goto out;
     }
-    command_say(
-        c, "%lld rows; the predictions are in %s",
-        (long long)json_number_value(json_object_get(run.last, "samples")),
-        strcmp(c->opt.output, "-") == 0 ? "standard output" : c->opt.output);
+    say_done(c, run.last);
     rc = run_last_event(c, run.last, c->opt.output, err);
 out:
     run_close(&run);

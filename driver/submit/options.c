@@ -166,7 +166,10 @@ static const struct entry entries[] = {
          "Spark setting of --engine spark; may be repeated"),
     TEXT(OPTIONS_ENGINE, "Job", "spark-home", spark_home, "DIR",
          "Spark installation of --engine spark (default: $SPARK_HOME)"),
-    WORD(OPTIONS_ENGINE, "Job", "deploy-mode", deploy_mode, "client|cluster",
+    TEXT(OPTIONS_ENGINE, "Job", "spark-worker", spark_worker, "PATH",
+     "elephas-worker as it is installed on the executors (default: it is"
+     " shipped to them)"),
+WORD(OPTIONS_ENGINE, "Job", "deploy-mode", deploy_mode, "client|cluster",
          "where Spark's driver runs: beside elephasd (default) or in the "
          "cluster"),
     WORD(OPTIONS_TRAIN, "Job", "rounds", rounds, "auto|resident|stage",

@@ -75,6 +75,7 @@ struct options {
     struct opt_list conf;
     const char *spark_home;
     const char *deploy_mode;
+    const char *spark_worker;
     const char *rounds;
     const char *table;
     const char *sql;

@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BAR_MAX 30
+#define BAR_MAX 20
 #define BAR_MIN 8
 #define LINE_MAX_BYTES ((size_t)64 << 10)
 #define COLUMNS_FALLBACK 80

@@ -50,6 +50,7 @@ int spark_check(const struct options *o, bool predict, struct err *err)
         {"conf", o->conf.count != 0},
         {"spark-home", o->spark_home != NULL},
         {"deploy-mode", o->deploy_mode != NULL},
+        {"spark-worker", o->spark_worker != NULL},
         {"rounds", o->rounds != NULL},
         {"table", o->table != NULL},
         {"sql", o->sql != NULL},
@@ -166,6 +167,8 @@ int spark_put(const struct options *o, bool predict, bool local, json_t *engine,
                        err)) != 0 ||
         (rc = o->conf.count != 0 ? put_conf(o, engine, err) : 0) != 0 ||
         (rc = put_text(engine, "spark_home", "spark-home", home, err)) != 0 ||
+        (rc = put_text(engine, "worker", "spark-worker", o->spark_worker,
+                       err)) != 0 ||
         (rc = put_text(engine, "rounds", "rounds", o->rounds, err)) != 0 ||
         (rc = put_text(engine, "table", "table", o->table, err)) != 0 ||
         (rc = put_text(engine, "sql", "sql", o->sql, err)) != 0) {
