@@ -59,10 +59,11 @@ struct engine_hooks {
 struct engine_order {
     struct event_base *base;
     const char *job;
-    const char *token;      /* of the workers */
-    const char *url;        /* where they find the daemon */
-    const char *local_url;  /* the same for this machine */
-    const char *spark_home; /* of the daemon's settings, or NULL */
+    const char *token;        /* of the workers */
+    const char *url;          /* where they find the daemon */
+    const char *local_url;    /* the same for this machine */
+    const char *spark_home;   /* of the daemon's settings, or NULL */
+    const char *spark_worker; /* likewise */
     const struct model *model;
     const char *workers_dir; /* holds elephas-worker */
     const char *job_dir;     /* predictions go to job_dir/part-P */

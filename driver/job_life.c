@@ -232,6 +232,11 @@ void job_complete(struct job *job)
 
 /* ---- what the engine tells ---- */
 
+static bool is_local(const struct job *job)
+{
+    return job->engine == &engine_local;
+}
+
 static void on_worker(void *context, uint32_t partition, uint32_t attempt,
                       uint64_t pid)
 {
@@ -298,7 +303,8 @@ static void on_line(void *context, int64_t partition, const char *line)
     struct job *job = context;
 
     if (partition < 0) {
-        job_log(job, "data: %s", line);
+        job_log(job, "%s: %s", is_local(job) ? "data" : job->engine->name,
+                line);
     } else {
         job_log(job, "worker %lld: %s", (long long)partition, line);
     }
@@ -415,11 +421,6 @@ static const struct engine_hooks hooks = {.on_worker = on_worker,
 
 /* ---- start and stop ---- */
 
-static bool is_local(const struct job *job)
-{
-    return job->engine == &engine_local;
-}
-
 /* The architecture, while the job's work has not begun. */
 static int load_model(const struct job *job, struct model **out,
                       struct err *err)
@@ -448,6 +449,7 @@ static int start_engine(struct job *job, struct err *err)
         .url = is_local(job) ? d->local_url : d->public_url,
         .local_url = d->local_url,
         .spark_home = d->settings->spark_home,
+        .spark_worker = d->settings->spark_worker,
         .model = job->work != NULL ? job->class->model(job) : model,
         .workers_dir = d->settings->workers_dir,
         .job_dir = job->dir,

@@ -55,6 +55,12 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
          .value = "DIR",
          .help = "the Spark installation for jobs of the spark engine "
                  "(SPARK_HOME, then spark-submit on PATH)"},
+        {.name = "spark-worker",
+         .type = OPT_STRING,
+         .target = &s->spark_worker,
+         .value = "PATH",
+         .help = "elephas-worker as it is installed on the executors (it is "
+                 "shipped to them)"},
         {.name = "max-jobs",
          .type = OPT_INT,
          .target = &s->max_jobs,

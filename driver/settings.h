@@ -20,7 +20,8 @@ struct settings {
     const char *listen;    /* "HOST:PORT" */
     const char *advertise; /* "HOST:PORT" for workers elsewhere, or NULL */
     const char *workers_dir;
-    const char *spark_home; /* or NULL */
+    const char *spark_home;   /* or NULL */
+    const char *spark_worker; /* on executors, or NULL: it is shipped */
     const char *level_name;
     struct opt_list data_roots; /* absolute directories; none: anything */
     int64_t max_jobs;

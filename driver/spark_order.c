@@ -25,6 +25,14 @@ static const char *option(const struct engine_order *order, const char *key)
     return json_string_value(json_object_get(order->spec->engine_options, key));
 }
 
+/* Where executors have the worker, if it is not shipped. */
+static const char *installed(const struct engine_order *order)
+{
+    const char *asked = option(order, "worker");
+
+    return asked != NULL ? asked : order->spark_worker;
+}
+
 static bool is_local(const char *master)
 {
     return master != NULL && strncmp(master, "local", 5) == 0;
@@ -83,8 +91,7 @@ void spark_files_deinit(struct spark_files *files)
 
 bool spark_order_ships(const struct engine_order *order)
 {
-    return option(order, "worker") == NULL &&
-           !is_local(option(order, "master"));
+    return installed(order) == NULL && !is_local(option(order, "master"));
 }
 
 /* ---- the order ---- */
@@ -207,7 +214,7 @@ static json_t *describe(const struct engine_order *order)
 {
     const struct job_spec *s = order->spec;
     const char *rounds = option(order, "rounds");
-    const char *asked = option(order, "worker");
+    const char *asked = installed(order);
     char *local = mem_printf("%s/elephas-worker", order->workers_dir);
     json_t *out = NULL;
 
