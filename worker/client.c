@@ -6,7 +6,6 @@
 #include "worker/client.h"
 
 #include "common/mem.h"
-#include "common/model/model_wire.h"
 #include "common/wire.h"
 #include "worker/client_internal.h"
 
@@ -189,7 +188,9 @@ int client_task(struct client *c, Elephas__V1__Task **out, struct err *err)
         return err_nomem(err);
     }
     rc = get(c, path, TASK_MAX, REQUEST_MS, &response, err);
-    if (rc == 0) {
+    if (response.status == 410) {
+        rc = 0;
+    } else if (rc == 0) {
         rc = wire_unpack(&elephas__v1__task__descriptor,
                          buf_view(&response.body), &message, err);
     }
@@ -203,10 +204,25 @@ int client_task(struct client *c, Elephas__V1__Task **out, struct err *err)
     return rc;
 }
 
+static int get_model(struct client *c, const char *path, struct model **out,
+                     struct model_state *state, struct err *err)
+{
+    struct http_response response;
+    int rc = get(c, path, MODEL_WIRE_MAX, REQUEST_MS, &response, err);
+
+    if (rc == 0) {
+        rc = model_decode(buf_view(&response.body), out, state, err);
+    }
+    if (rc != 0) {
+        (void)err_wrap(err, "model of job %s", c->job);
+    }
+    http_response_deinit(&response);
+    return rc;
+}
+
 int client_model(struct client *c, const char *hash, struct model **out,
                  struct err *err)
 {
-    struct http_response response;
     char *path = NULL;
     int rc;
 
@@ -215,17 +231,19 @@ int client_model(struct client *c, const char *hash, struct model **out,
         return err_set(err, ERR_PROTO, "job %s: has no model", c->job);
     }
     path = mem_printf("/v1/models/%s", hash);
-    if (path == NULL) {
-        return err_nomem(err);
-    }
-    rc = get(c, path, MODEL_WIRE_MAX, REQUEST_MS, &response, err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&response.body), out, NULL, err);
-    }
-    if (rc != 0) {
-        (void)err_wrap(err, "model of job %s", c->job);
-    }
-    http_response_deinit(&response);
+    rc = path != NULL ? get_model(c, path, out, NULL, err) : err_nomem(err);
+    mem_free(path);
+    return rc;
+}
+
+int client_job_model(struct client *c, struct model **out,
+                     struct model_state *state, struct err *err)
+{
+    char *path = mem_printf("%s/model", c->path);
+    int rc;
+
+    *out = NULL;
+    rc = path != NULL ? get_model(c, path, out, state, err) : err_nomem(err);
     mem_free(path);
     return rc;
 }

@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/model/metric.h"
 #include "common/model/model.h"
+#include "common/model/model_wire.h"
 #include "elephas/v1/parameters.pb-c.h"
 #include "elephas/v1/task.pb-c.h"
 
@@ -46,11 +47,17 @@ uint32_t client_partition(const struct client *client);
 /* Frees what the calls below give; accepts NULL. */
 void client_free_task(Elephas__V1__Task **task);
 
+/* *out is NULL if the job has ended: it has no work any more. */
 int client_task(struct client *client, Elephas__V1__Task **out,
                 struct err *err) ERR_CHECKED;
 /* The architecture of the model with this hash. */
 int client_model(struct client *client, const char *hash, struct model **out,
                  struct err *err) ERR_CHECKED;
+
+/* The model of a job, also of one that has ended, with its values as they are
+ * now; *state is to be released with model_state_deinit(). */
+int client_job_model(struct client *client, struct model **out,
+                     struct model_state *state, struct err *err) ERR_CHECKED;
 
 /* Parameters as they came: values are read where they lie. */
 struct client_parameters {

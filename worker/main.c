@@ -12,6 +12,7 @@
 #include "worker/session.h"
 #include "worker/work.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -78,6 +79,38 @@ static int tie(const struct session *session, struct err *err)
     return 0;
 }
 
+/* The job has ended: the rows are read all the same, because whoever writes
+ * them would take a closed pipe for a failure. */
+static int drop_rows(void)
+{
+    char piece[65536];
+    ssize_t n;
+
+    do {
+        n = read(STDIN_FILENO, piece, sizeof(piece));
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    return 0;
+}
+
+static int run(struct session *session, const struct worker_options *options,
+               struct output *output, bool *superseded, struct err *err)
+{
+    if (session->model == NULL) {
+        return drop_rows();
+    }
+    switch (options->verb) {
+    case WORKER_TRAIN:
+        return train_run(session, output, superseded, err);
+    case WORKER_EVALUATE:
+        return evaluate_run(session, output, err);
+    case WORKER_PACK:
+        return pack_run(session, output, err);
+    case WORKER_PREDICT:
+    default:
+        return predict_run(session, output, err);
+    }
+}
+
 static int work(const struct worker_options *options, bool *superseded,
                 struct err *err)
 {
@@ -90,13 +123,7 @@ static int work(const struct worker_options *options, bool *superseded,
     }
     output_init(&output, STDOUT_FILENO);
     if (rc == 0) {
-        rc = options->verb == WORKER_TRAIN
-                 ? train_run(&session, &output, superseded, err)
-             : options->verb == WORKER_EVALUATE
-                 ? evaluate_run(&session, &output, err)
-             : options->verb == WORKER_PACK
-                 ? pack_run(&session, &output, err)
-                 : predict_run(&session, &output, err);
+        rc = run(&session, options, &output, superseded, err);
     }
     if (rc == 0) {
         rc = output_flush(&output, err);

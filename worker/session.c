@@ -204,25 +204,40 @@ static int configure_rows(struct session *s, const struct worker_options *o,
     return rc;
 }
 
-/* The first `parameters` floats of state, which are kept. */
+/* Takes the parameters out of the state, which is released. */
+static int take_values(struct session *s, struct model_state *state,
+                       const char *name, struct err *err)
+{
+    int rc = 0;
+
+    if (!state->has_weights) {
+        rc = err_set(err, ERR_INVALID,
+                     "%s: holds an architecture without weights", name);
+    } else {
+        s->values = state->values;
+        state->values = NULL; /* the session owns them now */
+        state->optimizer.slots = NULL;
+    }
+    model_state_deinit(state);
+    return rc;
+}
+
 static int load_file(struct session *s, const char *path, struct err *err)
 {
     struct model_state state = {0};
     int rc = keras_load(path, &s->model, &state, err);
 
-    if (rc != 0) {
-        return rc;
-    }
-    if (!state.has_weights) {
-        rc = err_set(err, ERR_INVALID,
-                     "%s: holds an architecture without weights", path);
-    } else {
-        s->values = state.values;
-        state.values = NULL; /* the session owns them now */
-        state.optimizer.slots = NULL;
-    }
-    model_state_deinit(&state);
-    return rc;
+    return rc != 0 ? rc : take_values(s, &state, path, err);
+}
+
+/* A job that has ended still has its model; how rows are read is then for the
+ * options to say. */
+static int load_ended_job(struct session *s, struct err *err)
+{
+    struct model_state state = {0};
+    int rc = client_job_model(s->client, &s->model, &state, err);
+
+    return rc != 0 ? rc : take_values(s, &state, client_job(s->client), err);
 }
 
 static int pull_values(struct session *s, struct err *err)
@@ -260,6 +275,11 @@ static int check_kind(struct session *s, const struct worker_options *o,
     return 0;
 }
 
+static bool loads_values(enum worker_verb verb)
+{
+    return verb == WORKER_EVALUATE || verb == WORKER_PREDICT;
+}
+
 static int load_job(struct session *s, const struct worker_options *o,
                     struct err *err)
 {
@@ -268,13 +288,16 @@ static int load_job(struct session *s, const struct worker_options *o,
     if (rc == 0) {
         rc = client_task(s->client, &s->task, err);
     }
+    if (rc == 0 && s->task == NULL) {
+        return loads_values(o->verb) ? load_ended_job(s, err) : 0;
+    }
     if (rc == 0) {
         rc = check_kind(s, o, err);
     }
     if (rc == 0) {
         rc = client_model(s->client, s->task->model, &s->model, err);
     }
-    if (rc == 0 && o->verb != WORKER_TRAIN && o->verb != WORKER_PACK) {
+    if (rc == 0 && loads_values(o->verb)) {
         rc = pull_values(s, err);
     }
     return rc;
@@ -304,6 +327,10 @@ int session_open(const struct worker_options *options, int fd,
     if (rc == 0) {
         rc = options->model != NULL ? load_file(&s, options->model, err)
                                     : load_job(&s, options, err);
+    }
+    if (rc == 0 && s.model == NULL) {
+        *out = s; /* nothing is left to do with rows */
+        return 0;
     }
     if (rc == 0 && options->verb != WORKER_PREDICT &&
         !model_is_compiled(s.model)) {

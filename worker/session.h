@@ -17,8 +17,10 @@
 struct session {
     struct rows *rows;       /* configured; owned */
     struct client *client;   /* NULL with a model file; owned */
-    Elephas__V1__Task *task; /* NULL with a model file; owned */
-    struct model *model;     /* owned */
+    Elephas__V1__Task *task; /* NULL with a model file, and of a job that has
+                                ended; owned */
+    struct model *model;     /* NULL if the job has ended and there is nothing
+                                to do for it; owned */
     float *values;           /* parameters; NULL for train; owned */
     size_t batch_size;
     uint64_t memory; /* bytes of rows kept in memory */
@@ -26,7 +28,8 @@ struct session {
 };
 
 /* Reads the first line of fd (borrowed), then model and task; to evaluate
- * and predict also the parameters. */
+ * and predict also the parameters. A job that has ended can still be used to
+ * evaluate and predict; the rows are then as the options say. */
 int session_open(const struct worker_options *options, int fd,
                  struct session *out, struct err *err) ERR_CHECKED;
 void session_close(struct session *session);

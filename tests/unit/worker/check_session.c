@@ -20,6 +20,7 @@ struct scene {
     struct model *model;
     Elephas__V1__TaskKind kind;
     bool fits;       /* the parameters fit the model */
+    bool ended;      /* the job has */
     char token[128]; /* of the last request */
     char path[512];
 };
@@ -70,6 +71,18 @@ static void give_parameters(const struct scene *s, struct fake_reply *reply)
     unit_ok(wire_pack_values(&p.base, values, n, &reply->body, &err), &err);
 }
 
+static void give_model(const struct scene *s, struct fake_reply *reply)
+{
+    struct model_state state = {0};
+    struct err err = {0};
+
+    unit_ok(model_state_init(s->model, &state, &err), &err);
+    state.values[0] = 0.75F;
+    state.has_weights = true;
+    unit_ok(model_encode(s->model, &state, &reply->body, &err), &err);
+    model_state_deinit(&state);
+}
+
 static void answer(void *context, const struct fake_request *request,
                    struct fake_reply *reply)
 {
@@ -78,7 +91,11 @@ static void answer(void *context, const struct fake_request *request,
 
     (void)snprintf(s->token, sizeof(s->token), "%s", request->token);
     (void)snprintf(s->path, sizeof(s->path), "%s", request->path);
-    if (strstr(request->path, "/task") != NULL) {
+    if (strstr(request->path, "/task") != NULL && s->ended) {
+        reply->status = 410;
+    } else if (strcmp(request->path, "/v1/jobs/j/model") == 0) {
+        give_model(s, reply);
+    } else if (strstr(request->path, "/task") != NULL) {
         give_task(s, reply);
     } else if (strstr(request->path, "/parameters") != NULL) {
         give_parameters(s, reply);
@@ -269,6 +286,32 @@ START_TEST(loads_values_to_predict_and_evaluate)
 }
 END_TEST
 
+START_TEST(a_job_that_has_ended_still_predicts)
+{
+    struct worker_options o = {
+        .verb = WORKER_PREDICT, .server = scene.fake.url, .job = "j"};
+    struct session s = {0};
+    struct err err = {0};
+    float row[2];
+    bool end;
+    int fd;
+
+    scene.ended = true;
+    unit_ok(open_session(&o, "1,2\n", &s, &fd, &err), &err);
+    ck_assert(s.values[0] == 0.75F);
+    ck_assert(!s.reports);
+    unit_ok(rows_next(s.rows, row, &end, &err), &err);
+    ck_assert(row[0] == 1); /* no scale: only options count */
+    session_close(&s);
+    (void)close(fd);
+    o.verb = WORKER_TRAIN; /* but there is nothing to train */
+    unit_ok(open_session(&o, "1,2\n", &s, &fd, &err), &err);
+    ck_assert_ptr_null(s.model);
+    session_close(&s);
+    (void)close(fd);
+}
+END_TEST
+
 START_TEST(refuses)
 {
     struct worker_options o = {.verb = WORKER_PREDICT};
@@ -307,6 +350,7 @@ static TCase *all(void)
     tcase_add_test(tc, options_win_over_the_task);
     tcase_add_test(tc, reads_token_files);
     tcase_add_test(tc, loads_values_to_predict_and_evaluate);
+    tcase_add_test(tc, a_job_that_has_ended_still_predicts);
     tcase_add_test(tc, refuses);
     return tc;
 }
