@@ -99,6 +99,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("batch");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, gathers_rows);
     tcase_add_test(tc, does_without_labels_and_weights);
     tcase_add_test(tc, refuses_what_no_memory_can_hold);

@@ -186,6 +186,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("columns");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, chooses);
     tcase_add_test(tc, a_name_wins_over_an_index);
     tcase_add_test(tc, refuses);

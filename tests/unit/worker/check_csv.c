@@ -275,6 +275,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("csv");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_fields);
     tcase_add_test(tc, skips_columns_that_are_not_used);
     tcase_add_test(tc, one_column_needs_no_delimiter);

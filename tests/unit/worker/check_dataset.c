@@ -197,6 +197,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("dataset");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, keeps_rows_in_memory);
     tcase_add_test(tc, spills_past_the_limit);
     tcase_add_test(tc, a_limit_that_is_just_enough_is_enough);

@@ -172,6 +172,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("json");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_arrays);
     tcase_add_test(tc, reads_objects);
     tcase_add_test(tc, skips_members_that_are_not_used);

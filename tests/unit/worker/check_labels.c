@@ -197,6 +197,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("labels");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, copies_numbers);
     tcase_add_test(tc, spreads_classes);
     tcase_add_test(tc, checks_sparse_and_binary_classes);

@@ -188,6 +188,7 @@ static TCase *lines(void)
 {
     TCase *tc = tcase_create("line");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, hands_out_lines);
     tcase_add_test(tc, puts_pieces_together);
     tcase_add_test(tc, grows_for_long_lines);

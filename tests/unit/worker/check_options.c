@@ -186,6 +186,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("options");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_command_lines);
     tcase_add_test(tc, refuses_command_lines);
     tcase_add_test(tc, reads_sizes);

@@ -101,6 +101,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("output");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, writes_rows_and_text);
     tcase_add_test(tc, memory_does_not_grow_with_rows);
     tcase_add_test(tc, reports_closed_pipes_and_full_disks);

@@ -561,6 +561,7 @@ static TCase *good(void)
 {
     TCase *tc = tcase_create("good");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_features_alone);
     tcase_add_test(tc, packs_scaled_features_one_hot_and_weight);
     tcase_add_test(tc, validation_rows_have_no_class_weight);
@@ -578,6 +579,7 @@ static TCase *bad(void)
 {
     TCase *tc = tcase_create("bad");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, faults_of_rows_name_row_and_column);
     tcase_add_test(tc, faults_of_columns_say_what_there_is);
     tcase_add_test(tc, faults_of_labels_name_the_row);

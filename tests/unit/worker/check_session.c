@@ -344,6 +344,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("session");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, takes_identity_from_options);
     tcase_add_test(tc, the_first_line_wins_over_options);

@@ -208,6 +208,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("stream");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_identity);
     tcase_add_test(tc, does_without_a_first_line);
     tcase_add_test(tc, later_lines_cannot_change_identity);

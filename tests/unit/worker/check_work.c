@@ -354,6 +354,7 @@ static TCase *all(void)
 {
     TCase *tc = tcase_create("work");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, predicts_with_a_model_file);
     tcase_add_test(tc, predicts_for_a_job);
