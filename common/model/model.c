@@ -228,6 +228,8 @@ static int declare(struct model *model, struct layer *layer, const char *name,
                          .initializer = options->initializer,
                          .regularizer = options->regularizer,
                          .constraint = options->constraint,
+                         .ones = options->ones,
+                         .ones_at = options->ones_at,
                          .layer = (size_t)(layer - model->layers)};
     struct variable *variables;
     int rc = check_variable(model, shape, options, err);
@@ -435,6 +437,9 @@ void model_initialize(const struct model *model, uint64_t seed, float *values)
         } else {
             initializer_draw(v->initializer, &v->shape, seed, i,
                              values + v->offset);
+        }
+        for (size_t k = 0; k < v->ones; k++) {
+            values[v->offset + v->ones_at + k] = 1.0f;
         }
     }
 }

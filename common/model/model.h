@@ -59,6 +59,8 @@ struct variable {
     struct initializer *initializer; /* owned; NULL for VARIABLE_CONSTANT */
     struct regularizer *regularizer; /* adds to the loss; owned, or NULL */
     struct constraint *constraint;   /* after each step; owned, or NULL */
+    size_t ones;                     /* elements that begin as 1 ... */
+    size_t ones_at;                  /* ... from there on */
 };
 
 /* A tensor is an output of a call. */
@@ -224,6 +226,9 @@ struct weight_options {
     struct initializer *initializer;
     struct regularizer *regularizer;
     struct constraint *constraint;
+    /* This many elements from there on begin as 1, whatever is drawn (LSTM). */
+    size_t ones;
+    size_t ones_at;
 };
 
 /* For layer classes, while they are built: declares the next variable, a

@@ -111,3 +111,17 @@ void op_activation_backward(const struct op *op, enum activation a,
         }
     }
 }
+
+void op_sum_rows(const float *values, size_t rows, size_t width, size_t ld,
+                 bool add, float *sum)
+{
+    if (!add) {
+        memset(sum, 0, width * sizeof(float));
+    }
+    for (size_t r = 0; r < rows; r++, values += ld) {
+        VECTOR_LOOP
+        for (size_t j = 0; j < width; j++) {
+            sum[j] += values[j];
+        }
+    }
+}

@@ -138,6 +138,10 @@ void op_activation_backward(const struct op *op, enum activation a,
                             const float *x, float *dx, size_t rows,
                             size_t width);
 
+/* sum[width] = (add: +=) the sum of `rows` vectors that are ld apart. */
+void op_sum_rows(const float *values, size_t rows, size_t width, size_t ld,
+                 bool add, float *sum);
+
 #define LAYER(symbol, name) extern const struct nn_class nn_##symbol;
 #include "common/model/layers.def"
 #undef LAYER

@@ -56,6 +56,7 @@ const struct nn_class nn_activation = {
     .create = create,
     .view = view,
     .tail = function,
+    .mask = op_mask_pass,
     .forward = forward,
     .backward = backward,
 };

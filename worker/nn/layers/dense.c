@@ -142,6 +142,7 @@ const struct nn_class nn_dense = {
     .create = create,
     .tail = function,
     .plan = plan,
+    .mask = op_mask_pass,
     .forward = forward,
     .backward = backward,
 };

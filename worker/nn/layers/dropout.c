@@ -84,6 +84,7 @@ static void backward(struct op *op)
 const struct nn_class nn_dropout = {
     .view = view,
     .plan = plan,
+    .mask = op_mask_pass,
     .forward = forward,
     .backward = backward,
 };

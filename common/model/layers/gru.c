@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gru: Keras' GRU layer; see rnn.h.
+ */
+#include "common/model/layer.h"
+#include "common/model/layers/rnn.h"
+
+static int configure(struct layer *layer, struct err *err)
+{
+    static const struct rnn_options like = {
+        .gates = 3, .states = 1, .reset_after = true};
+
+    return rnn_configure(layer, &like, err);
+}
+
+const struct layer_class layer_gru = {
+    .name = "GRU",
+    .configure = configure,
+    .build = rnn_build,
+    .infer_call = rnn_infer,
+    .release = rnn_release,
+    .arguments = rnn_arguments,
+};
