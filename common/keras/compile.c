@@ -112,8 +112,8 @@ static int read_wrapper(struct compile_spec *spec, const json_t *config,
         json_decref(rest);
         return err_set(err, ERR_INVALID, "config: fn is not a function");
     }
-    if (rest == NULL || json_object_del(rest, "fn") != 0 ||
-        json_array_append_new(spec->kept, rest) != 0) {
+    if (rest == NULL || json_array_append_new(spec->kept, rest) != 0 ||
+        json_object_del(rest, "fn") != 0) {
         return err_nomem(err);
     }
     out->config = rest;

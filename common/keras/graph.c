@@ -187,8 +187,7 @@ static int index_entries(struct graph_container *c, struct err *err)
         }
         if (json_object_set_new(c->index, name, json_integer((json_int_t)i)) !=
             0) {
-            return err_set(err, ERR_INVALID, "layer %zu: its name is not UTF-8",
-                           i);
+            return err_nomem(err);
         }
     }
     return 0;

@@ -1,163 +1,404 @@
 /* SPDX-License-Identifier: MIT
  *
- * h5: reading; see h5.h. The image is given to HDF5's core driver through
- * callbacks that hand over the caller's bytes where the driver would copy
- * them.
+ * h5: the two ends of the socket; see h5.h. A question is a struct question
+ * and the texts of path and name; an answer is a struct answer and its bytes.
+ * Both ends are the same program, so structures travel as they are. The child
+ * lives until the socket is closed, its time is up or its parent dies.
  */
 #include "common/keras/h5.h"
 
-#include "common/keras/h5_internal.h"
+#include "common/keras/h5_file.h"
 #include "common/mem.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define PATH_MAX_LEN 4096
-/* A dataset that claims more than this many times the bytes that the file
- * stores for it is refused; Keras writes neither chunks nor filters. */
-#define EXPANSION_MAX 1000
-#define EXPANSION_FLOOR (UINT64_C(1) << 20)
-#define CHUNK_MAX (UINT64_C(64) << 20)
+/* What the child may use: seconds of processor time, and memory beyond what
+ * it has when it begins. Both grow with the file. */
+#define BASE_SECONDS 4
+#define BYTES_PER_SECOND ((size_t)16 << 20)
+#define BASE_MEMORY ((size_t)1 << 30)
+#define MEMORY_FACTOR 4
+
+/* Sanitizers reserve terabytes and never use them. */
+#define UNLIMITED_MEMORY 0
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#undef UNLIMITED_MEMORY
+#define UNLIMITED_MEMORY 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#undef UNLIMITED_MEMORY
+#define UNLIMITED_MEMORY 1
+#endif
+#endif
+
+enum operation {
+    OP_OPEN,
+    OP_HAS_GROUP,
+    OP_HAS_DATASET,
+    OP_MEMBER_COUNT,
+    OP_CHECK,
+    OP_READ_FLOATS,
+    OP_READ_INT,
+    OP_TEXT,
+    OP_NAMES
+};
+
+struct question {
+    enum operation op;
+    size_t path_len;
+    size_t name_len;
+    struct shape shape;
+};
+
+struct answer {
+    int rc;
+    struct err err;
+    int64_t value; /* yes or no, a number, or how many names */
+    size_t size;   /* of the bytes that follow */
+};
 
 struct h5 {
-    hid_t file;
-    void *image; /* borrowed; HDF5's interface wants it writable */
-    size_t size;
+    int socket;
+    pid_t child;
+    bool dead;        /* found out to be */
+    struct err death; /* and why */
 };
 
-/* ---- errors ------------------------------------------------------------- */
-
-struct cause {
-    char text[160];
-    bool memory;
-};
-
-static herr_t first_cause(unsigned n, const H5E_error2_t *entry, void *data)
+static int send_all(int fd, const void *data, size_t n)
 {
-    struct cause *cause = data;
+    const char *at = data;
 
-    (void)n;
-    (void)snprintf(cause->text, sizeof(cause->text), "%s",
-                   entry->desc != NULL ? entry->desc : "unknown fault");
-    cause->memory = entry->min_num == H5E_NOSPACE;
-    return 1; /* the innermost is enough */
-}
+    while (n > 0) {
+        ssize_t done = send(fd, at, n, MSG_NOSIGNAL);
 
-int h5_fail(struct err *err, enum err_code code, const char *what)
-{
-    struct cause cause = {"unknown fault", false};
-
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_cause, &cause);
-    (void)H5Eclear2(H5E_DEFAULT);
-    return err_set(err, cause.memory ? ERR_NOMEM : code, "%s (HDF5: %s)", what,
-                   cause.text);
-}
-
-void h5_quiet(void)
-{
-    (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    (void)H5PLset_loading_state(0);
-}
-
-/* ---- the image ---------------------------------------------------------- */
-
-static void *image_malloc(size_t size, H5FD_file_image_op_t op, void *udata)
-{
-    struct h5 *h5 = udata;
-
-    (void)op;
-    return size == h5->size ? h5->image : NULL;
-}
-
-static void *image_memcpy(void *to, const void *from, size_t size,
-                          H5FD_file_image_op_t op, void *udata)
-{
-    (void)size;
-    (void)op;
-    (void)udata;
-    return to == from ? to : NULL;
-}
-
-static void *image_realloc(void *p, size_t size, H5FD_file_image_op_t op,
-                           void *udata)
-{
-    (void)p;
-    (void)size;
-    (void)op;
-    (void)udata;
-    return NULL; /* it never grows */
-}
-
-static herr_t image_free(void *p, H5FD_file_image_op_t op, void *udata)
-{
-    (void)p;
-    (void)op;
-    (void)udata;
-    return 0; /* the caller's bytes */
-}
-
-static void *udata_copy(void *udata)
-{
-    return udata;
-}
-
-static herr_t udata_free(void *udata)
-{
-    (void)udata;
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return -1;
+        }
+        at += done;
+        n -= (size_t)done;
+    }
     return 0;
 }
 
-static int open_image(struct h5 *h5, struct err *err)
+static int receive_all(int fd, void *data, size_t n)
 {
-    H5FD_file_image_callbacks_t calls = {image_malloc,
-                                         image_memcpy,
-                                         image_realloc,
-                                         image_free,
-                                         udata_copy,
-                                         udata_free,
-                                         h5};
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    char name[64];
+    char *at = data;
+
+    while (n > 0) {
+        ssize_t done = recv(fd, at, n, 0);
+
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return -1;
+        }
+        at += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+/* ---- the child ----------------------------------------------------------- */
+
+/* Never raises what is there. The hard limit is one above, as reaching that is
+ * told by a plain kill. */
+static struct rlimit lower(struct rlimit l, rlim_t value)
+{
+    if (l.rlim_cur == RLIM_INFINITY || value < l.rlim_cur) {
+        l.rlim_cur = value;
+    }
+    if (l.rlim_max == RLIM_INFINITY || value < l.rlim_max) {
+        l.rlim_max = value + 1;
+    }
+    return l;
+}
+
+static size_t memory_in_use(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    unsigned long pages = 0;
+
+    if (f != NULL) {
+        if (fscanf(f, "%lu", &pages) != 1) {
+            pages = 0;
+        }
+        (void)fclose(f);
+    }
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* From here on the file may do to this process what it likes. */
+static void restrict_child(size_t image_size)
+{
+    static const int signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGSEGV,
+                                  SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGXCPU,
+                                  SIGALRM, SIGCHLD, SIGPIPE, SIGUSR1, SIGUSR2};
+    size_t in_use = memory_in_use();
+    struct rlimit l;
+    sigset_t none;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        (void)signal(signals[i], SIG_DFL);
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (getrlimit(RLIMIT_CORE, &l) == 0) {
+        l = lower(l, 0);
+        (void)setrlimit(RLIMIT_CORE, &l);
+    }
+    if (getrlimit(RLIMIT_CPU, &l) == 0) {
+        l = lower(l, BASE_SECONDS + image_size / BYTES_PER_SECOND);
+        (void)setrlimit(RLIMIT_CPU, &l);
+    }
+    if (in_use != 0 && !UNLIMITED_MEMORY && getrlimit(RLIMIT_AS, &l) == 0) {
+        l = lower(l, in_use + BASE_MEMORY + MEMORY_FACTOR * image_size);
+        (void)setrlimit(RLIMIT_AS, &l);
+    }
+    mem_fail_after(-1, 0); /* faults that a test plans are for its parent */
+}
+
+/* The names one after the other, each with its NUL. */
+static int pack_names(const struct h5_names *names, struct buf *out,
+                      struct err *err)
+{
     int rc = 0;
 
-    /* the core driver wants a name that is no file, and takes two open files
-     * of one name for the same */
-    (void)snprintf(name, sizeof(name), "/dev/null/%p", (void *)h5);
-    if (access >= 0 && H5Pset_fapl_core(access, 65536, 0) >= 0 &&
-        H5Pset_file_image_callbacks(access, &calls) >= 0 &&
-        H5Pset_file_image(access, h5->image, h5->size) >= 0 &&
-        H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0) {
-        h5->file = H5Fopen(name, H5F_ACC_RDONLY, access);
+    for (size_t i = 0; i < names->count && rc == 0; i++) {
+        rc = buf_append(out, names->name[i], strlen(names->name[i]) + 1, err);
     }
-    if (h5->file < 0) {
-        rc = h5_fail(err, ERR_INVALID,
-                     "is not a complete HDF5 file: truncated or damaged");
+    return rc;
+}
+
+static int answer_floats(const struct h5_file *file, const struct question *q,
+                         const char *path, struct buf *out, struct err *err)
+{
+    size_t size = shape_size(&q->shape) * sizeof(float);
+    int rc = h5_file_check(file, path, &q->shape, err);
+
+    if (rc == 0) {
+        rc = buf_reserve(out, size, err);
     }
-    if (access >= 0) {
-        (void)H5Pclose(access);
+    if (rc == 0) {
+        /* a buffer from mem_resize() is aligned for any type */
+        rc = h5_file_read_floats(file, path, &q->shape, (void *)out->data, err);
+        out->len = size;
+    }
+    return rc;
+}
+
+static int answer_text(const struct h5_file *file, const struct question *q,
+                       const char *path, const char *name, struct answer *a,
+                       struct buf *out)
+{
+    struct h5_names names = {0};
+    char *text = NULL;
+    int rc;
+
+    if (q->op == OP_TEXT) {
+        rc = h5_file_text(file, path, name, &text, &a->err);
+        a->value = text != NULL;
+        if (rc == 0 && text != NULL) {
+            rc = buf_puts(out, text, &a->err);
+        }
+    } else {
+        rc = h5_file_names(file, path, name, &names, &a->err);
+        a->value = (int64_t)names.count;
+        if (rc == 0) {
+            rc = pack_names(&names, out, &a->err);
+        }
+    }
+    mem_free(text);
+    h5_names_deinit(&names);
+    return rc;
+}
+
+static void answer(struct h5_file **file, struct view image,
+                   const struct question *q, const char *path, const char *name,
+                   struct answer *a, struct buf *out)
+{
+    switch (q->op) {
+    case OP_OPEN:
+        a->rc = h5_file_open(image, file, &a->err);
+        break;
+    case OP_HAS_GROUP:
+        a->value = h5_file_has_group(*file, path);
+        break;
+    case OP_HAS_DATASET:
+        a->value = h5_file_has_dataset(*file, path);
+        break;
+    case OP_MEMBER_COUNT:
+        a->value = (int64_t)h5_file_member_count(*file, path);
+        break;
+    case OP_CHECK:
+        a->rc = h5_file_check(*file, path, &q->shape, &a->err);
+        break;
+    case OP_READ_FLOATS:
+        a->rc = answer_floats(*file, q, path, out, &a->err);
+        break;
+    case OP_READ_INT:
+        a->rc = h5_file_read_int(*file, path, &a->value, &a->err);
+        break;
+    case OP_TEXT:
+    case OP_NAMES:
+        a->rc = answer_text(*file, q, path, name, a, out);
+        break;
+    }
+}
+
+/* Answers until the other end is closed. Never returns. */
+static void serve(int fd, struct view image)
+{
+    static const size_t most = (size_t)1 << 40;
+    char path[H5_MAX_PATH + 1];
+    char name[H5_MAX_PATH + 1];
+    struct h5_file *file = NULL;
+    struct question q;
+
+    restrict_child(image.len);
+    while (receive_all(fd, &q, sizeof(q)) == 0) {
+        struct answer a = {0};
+        struct buf out;
+
+        if (q.path_len > H5_MAX_PATH || q.name_len > H5_MAX_PATH ||
+            receive_all(fd, path, q.path_len) != 0 ||
+            receive_all(fd, name, q.name_len) != 0) {
+            break;
+        }
+        path[q.path_len] = '\0';
+        name[q.name_len] = '\0';
+        buf_init(&out, most);
+        answer(&file, image, &q, path, name, &a, &out);
+        a.size = a.rc == 0 ? out.len : 0;
+        if (send_all(fd, &a, sizeof(a)) != 0 ||
+            send_all(fd, out.data, a.size) != 0) {
+            break;
+        }
+        buf_deinit(&out);
+    }
+    _exit(0);
+}
+
+/* ---- this process -------------------------------------------------------- */
+
+/* The child is gone: why, for this question and all that follow. */
+static int bury(struct h5 *h5, struct err *err)
+{
+    int status = 0;
+
+    if (!h5->dead) {
+        (void)kill(h5->child, SIGKILL); /* if it only talks nonsense */
+        while (waitpid(h5->child, &status, 0) < 0 && errno == EINTR) {
+        }
+        h5->dead = true;
+        if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU)) {
+            err_set(&h5->death, ERR_INVALID,
+                    "is damaged: the HDF5 library does not come to an end "
+                    "with it");
+        } else {
+            err_set(&h5->death, ERR_INVALID,
+                    "is damaged: the HDF5 library fails on it");
+        }
+    }
+    return err_set(err, h5->death.code, "%s", h5->death.msg);
+}
+
+/* Asks and waits for the answer without its bytes, which the caller must
+ * receive when the code is 0. */
+static int ask(const struct h5 *h5, struct question *q, const char *path,
+               const char *name, struct answer *a, struct err *err)
+{
+    struct h5 *self = (struct h5 *)(uintptr_t)h5; /* it may die of this */
+
+    q->path_len = strlen(path);
+    q->name_len = strlen(name);
+    if (q->path_len > H5_MAX_PATH || q->name_len > H5_MAX_PATH) {
+        return err_set(err, ERR_LIMIT, "%.100s...: too long a path", path);
+    }
+    if (h5->dead || send_all(h5->socket, q, sizeof(*q)) != 0 ||
+        send_all(h5->socket, path, q->path_len) != 0 ||
+        send_all(h5->socket, name, q->name_len) != 0 ||
+        receive_all(h5->socket, a, sizeof(*a)) != 0) {
+        return bury(self, err);
+    }
+    if (a->rc != 0) {
+        if (a->rc < 0 || a->rc > ERR_CANCELLED || a->size != 0) {
+            return bury(self, err);
+        }
+        a->err.msg[sizeof(a->err.msg) - 1] = '\0';
+        return err_set(err, (enum err_code)a->rc, "%s", a->err.msg);
+    }
+    return 0;
+}
+
+/* The bytes of an answer; there must be exactly n of them. */
+static int receive(const struct h5 *h5, const struct answer *a, void *out,
+                   size_t n, struct err *err)
+{
+    if (a->size != n || receive_all(h5->socket, out, n) != 0) {
+        return bury((struct h5 *)(uintptr_t)h5, err);
+    }
+    return 0;
+}
+
+/* A question whose answer has no bytes. */
+static int ask_value(const struct h5 *h5, struct question *q, const char *path,
+                     int64_t *value, struct err *err)
+{
+    struct answer a;
+    int rc = ask(h5, q, path, "", &a, err);
+
+    if (rc == 0) {
+        rc = receive(h5, &a, NULL, 0, err);
+        *value = a.value;
     }
     return rc;
 }
 
 int h5_open(struct view image, struct h5 **out, struct err *err)
 {
-    struct h5 *h5;
+    struct question q = {.op = OP_OPEN};
+    struct h5 *h5 = mem_zalloc(sizeof(*h5));
+    int64_t none;
+    int ends[2];
     int rc;
 
-    if (image.len == 0) {
-        return err_set(err, ERR_INVALID, "is empty, not an HDF5 file");
-    }
-    h5_quiet();
-    h5 = mem_zalloc(sizeof(*h5));
     if (h5 == NULL) {
         return err_nomem(err);
     }
-    memcpy(&h5->image, &image.data, sizeof(h5->image));
-    h5->size = image.len;
-    h5->file = H5I_INVALID_HID;
-    rc = open_image(h5, err);
-    if (rc != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        rc = err_errno(err, ERR_IO, errno, "no socket to read HDF5 through");
         mem_free(h5);
+        return rc;
+    }
+    h5->child = fork();
+    if (h5->child == 0) {
+        (void)close(ends[0]);
+        serve(ends[1], image);
+    }
+    (void)close(ends[1]);
+    h5->socket = ends[0];
+    if (h5->child < 0) {
+        rc = err_errno(err, ERR_IO, errno, "no process to read HDF5 in");
+        (void)close(ends[0]);
+        mem_free(h5);
+        return rc;
+    }
+    rc = ask_value(h5, &q, "", &none, err);
+    if (rc != 0) {
+        h5_close(&h5);
         return rc;
     }
     *out = h5;
@@ -166,284 +407,180 @@ int h5_open(struct view image, struct h5 **out, struct err *err)
 
 void h5_close(struct h5 **h5)
 {
-    if (*h5 == NULL) {
+    struct h5 *h = *h5;
+
+    if (h == NULL) {
         return;
     }
-    (void)H5Fclose((*h5)->file);
-    (void)H5Eclear2(H5E_DEFAULT);
-    mem_free(*h5);
+    (void)close(h->socket);
+    if (!h->dead) {
+        (void)kill(h->child, SIGKILL); /* it has nothing to put in order */
+        while (waitpid(h->child, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    mem_free(h);
     *h5 = NULL;
 }
 
-/* ---- finding ------------------------------------------------------------ */
-
-/* Whether every link on the way is a hard one: only these stay inside. */
-static bool path_is_plain(const struct h5 *h5, const char *path)
+int h5_health(const struct h5 *h5, struct err *err)
 {
-    char part[PATH_MAX_LEN];
-    size_t len = strlen(path);
-
-    if (len == 0 || len >= sizeof(part)) {
-        return false;
-    }
-    for (size_t i = 1; i <= len; i++) {
-        H5L_info_t info;
-
-        if ((path[i] != '/' && path[i] != '\0') || path[i - 1] == '/') {
-            continue;
-        }
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (H5Lexists(h5->file, part, H5P_DEFAULT) <= 0 ||
-            H5Lget_info(h5->file, part, &info, H5P_DEFAULT) < 0 ||
-            info.type != H5L_TYPE_HARD) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static hid_t open_object(const struct h5 *h5, const char *path, H5I_type_t type)
-{
-    hid_t id = H5I_INVALID_HID;
-
-    if (path[0] == '\0') {
-        id = H5Gopen2(h5->file, "/", H5P_DEFAULT);
-    } else if (path_is_plain(h5, path)) {
-        id = H5Oopen(h5->file, path, H5P_DEFAULT);
-    }
-    if (id >= 0 && type != H5I_BADID && H5Iget_type(id) != type) {
-        (void)H5Oclose(id);
-        id = H5I_INVALID_HID;
-    }
-    (void)H5Eclear2(H5E_DEFAULT);
-    return id;
-}
-
-hid_t h5_open_any(const struct h5 *h5, const char *path)
-{
-    return open_object(h5, path, H5I_BADID);
-}
-
-static bool has_object(const struct h5 *h5, const char *path, H5I_type_t type)
-{
-    hid_t id = open_object(h5, path, type);
-
-    if (id < 0) {
-        return false;
-    }
-    (void)H5Oclose(id);
-    return true;
+    return h5->dead ? err_set(err, h5->death.code, "%s", h5->death.msg) : 0;
 }
 
 bool h5_has_group(const struct h5 *h5, const char *path)
 {
-    return has_object(h5, path, H5I_GROUP);
+    struct question q = {.op = OP_HAS_GROUP};
+    int64_t yes = 0;
+
+    return ask_value(h5, &q, path, &yes, NULL) == 0 && yes != 0;
 }
 
 bool h5_has_dataset(const struct h5 *h5, const char *path)
 {
-    return has_object(h5, path, H5I_DATASET);
+    struct question q = {.op = OP_HAS_DATASET};
+    int64_t yes = 0;
+
+    return ask_value(h5, &q, path, &yes, NULL) == 0 && yes != 0;
 }
 
 size_t h5_member_count(const struct h5 *h5, const char *path)
 {
-    hid_t id = open_object(h5, path, H5I_GROUP);
-    H5G_info_t info = {0};
+    struct question q = {.op = OP_MEMBER_COUNT};
+    int64_t n = 0;
 
-    if (id < 0) {
-        return 0;
-    }
-    if (H5Gget_info(id, &info) < 0) {
-        info.nlinks = 0;
-    }
-    (void)H5Oclose(id);
-    (void)H5Eclear2(H5E_DEFAULT);
-    return (size_t)info.nlinks;
-}
-
-/* ---- datasets ----------------------------------------------------------- */
-
-static int read_shape(hid_t set, const char *path, struct shape *out,
-                      struct err *err)
-{
-    hid_t space = H5Dget_space(set);
-    hsize_t dims[H5S_MAX_RANK];
-    H5S_class_t class = H5S_NO_CLASS;
-    int rank = -1;
-
-    if (space >= 0) {
-        class = H5Sget_simple_extent_type(space);
-        rank = H5Sget_simple_extent_dims(space, dims, NULL);
-        (void)H5Sclose(space);
-    }
-    if (rank < 0 || (class != H5S_SIMPLE && class != H5S_SCALAR)) {
-        return err_set(err, ERR_INVALID, "%s has no readable shape", path);
-    }
-    if (rank > SHAPE_MAX_RANK) {
-        return err_set(err, ERR_LIMIT, "%s has %d axes; at most %d are read",
-                       path, rank, SHAPE_MAX_RANK);
-    }
-    out->rank = rank;
-    for (int i = 0; i < rank; i++) {
-        if (dims[i] > (hsize_t)SHAPE_MAX_ELEMENTS) {
-            return err_set(err, ERR_LIMIT, "%s has an axis of %llu", path,
-                           (unsigned long long)dims[i]);
-        }
-        out->dim[i] = (int64_t)dims[i];
-    }
-    return 0;
-}
-
-static int check_type(hid_t set, const char *path, size_t *size,
-                      struct err *err)
-{
-    hid_t type = H5Dget_type(set);
-    H5T_class_t class = H5T_NO_CLASS;
-
-    if (type >= 0) {
-        class = H5Tget_class(type);
-        *size = H5Tget_size(type);
-        (void)H5Tclose(type);
-    }
-    if (class != H5T_FLOAT && class != H5T_INTEGER) {
-        return err_set(err, ERR_INVALID, "%s does not hold numbers", path);
-    }
-    if (H5Aexists(set, "dtype") > 0) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s is of a special type (bfloat16 or float8); only "
-                       "ordinary numbers are read",
-                       path);
-    }
-    return 0;
-}
-
-/* How the numbers are stored: inside of this file, and really there. */
-static int check_storage(hid_t set, const char *path, uint64_t bytes,
-                         struct err *err)
-{
-    hid_t plist = H5Dget_create_plist(set);
-    hsize_t dims[H5S_MAX_RANK];
-    uint64_t chunk = 1;
-    uint64_t stored = H5Dget_storage_size(set);
-    H5D_layout_t layout = H5D_LAYOUT_ERROR;
-    int external = 0;
-    int rank = 0;
-
-    if (plist >= 0) {
-        layout = H5Pget_layout(plist);
-        if (layout == H5D_CONTIGUOUS) {
-            external = H5Pget_external_count(plist);
-        } else if (layout == H5D_CHUNKED) {
-            rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims);
-        }
-        (void)H5Pclose(plist);
-    }
-    for (int i = 0; i < rank; i++) {
-        chunk = dims[i] < CHUNK_MAX ? chunk * dims[i] : CHUNK_MAX + 1;
-        if (chunk > CHUNK_MAX) {
-            return err_set(err, ERR_LIMIT, "%s is stored in oversized chunks",
-                           path);
-        }
-    }
-    if (external != 0 || (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT &&
-                          layout != H5D_CHUNKED)) {
-        return err_set(err, ERR_INVALID,
-                       "%s keeps its numbers outside of this file", path);
-    }
-    if (layout == H5D_CHUNKED && bytes > EXPANSION_FLOOR &&
-        bytes / EXPANSION_MAX > stored) {
-        return err_set(err, ERR_LIMIT,
-                       "%s claims to expand from %llu to %llu bytes, which no "
-                       "weights do",
-                       path, (unsigned long long)stored,
-                       (unsigned long long)bytes);
-    }
-    if (layout != H5D_CHUNKED && stored < bytes) {
-        return err_set(err, ERR_INVALID, "%s holds no data", path);
-    }
-    return 0;
-}
-
-static int check_dataset(hid_t set, const char *path, const struct shape *want,
-                         struct err *err)
-{
-    struct shape got;
-    size_t size = 0;
-    int rc = read_shape(set, path, &got, err);
-
-    if (rc == 0 && !shape_equal(&got, want)) {
-        char g[SHAPE_TEXT_SIZE];
-        char w[SHAPE_TEXT_SIZE];
-
-        rc = err_set(err, ERR_INVALID,
-                     "%s is %s in the file, but the configuration wants %s",
-                     path, shape_text(&got, g), shape_text(want, w));
-    }
-    if (rc == 0) {
-        rc = check_type(set, path, &size, err);
-    }
-    if (rc == 0) {
-        rc = check_storage(set, path, (uint64_t)shape_size(want) * size, err);
-    }
-    return rc;
-}
-
-static int open_dataset(const struct h5 *h5, const char *path, hid_t *out,
-                        struct err *err)
-{
-    *out = open_object(h5, path, H5I_DATASET);
-    if (*out < 0) {
-        return err_set(err, ERR_INVALID, "%s is not in the file", path);
-    }
-    return 0;
+    return ask_value(h5, &q, path, &n, NULL) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 int h5_check(const struct h5 *h5, const char *path, const struct shape *want,
              struct err *err)
 {
-    hid_t set;
-    int rc = open_dataset(h5, path, &set, err);
+    struct question q = {.op = OP_CHECK, .shape = *want};
+    int64_t none;
 
-    if (rc != 0) {
-        return rc;
-    }
-    rc = check_dataset(set, path, want, err);
-    (void)H5Dclose(set);
-    (void)H5Eclear2(H5E_DEFAULT);
-    return rc;
-}
-
-static int read_numbers(const struct h5 *h5, const char *path,
-                        const struct shape *want, hid_t type, void *out,
-                        struct err *err)
-{
-    hid_t set;
-    int rc = open_dataset(h5, path, &set, err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    rc = check_dataset(set, path, want, err);
-    if (rc == 0 && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0) {
-        rc = h5_fail(err, ERR_INVALID, "cannot be read");
-        err_wrap(err, "%s", path);
-    }
-    (void)H5Dclose(set);
-    (void)H5Eclear2(H5E_DEFAULT);
-    return rc;
+    return ask_value(h5, &q, path, &none, err);
 }
 
 int h5_read_floats(const struct h5 *h5, const char *path,
                    const struct shape *want, float *out, struct err *err)
 {
-    return read_numbers(h5, path, want, H5T_NATIVE_FLOAT, out, err);
+    struct question q = {.op = OP_READ_FLOATS, .shape = *want};
+    struct answer a;
+    int rc = ask(h5, &q, path, "", &a, err);
+
+    return rc != 0
+               ? rc
+               : receive(h5, &a, out, shape_size(want) * sizeof(float), err);
 }
 
 int h5_read_int(const struct h5 *h5, const char *path, int64_t *out,
                 struct err *err)
 {
-    const struct shape scalar = {.rank = 0};
+    struct question q = {.op = OP_READ_INT};
 
-    return read_numbers(h5, path, &scalar, H5T_NATIVE_INT64, out, err);
+    return ask_value(h5, &q, path, out, err);
+}
+
+/* An answer of text, with a NUL behind it. */
+static int ask_text(const struct h5 *h5, enum operation op, const char *path,
+                    const char *name, struct answer *a, char **out,
+                    struct err *err)
+{
+    struct question q = {.op = op};
+    char *text;
+    int rc = ask(h5, &q, path, name, a, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (a->size > H5_MAX_TEXT) {
+        return bury((struct h5 *)(uintptr_t)h5, err);
+    }
+    text = mem_alloc(a->size + 1);
+    if (text == NULL) {
+        /* its bytes are on their way: nothing more can be asked */
+        (void)bury((struct h5 *)(uintptr_t)h5, NULL);
+        return err_nomem(err);
+    }
+    text[a->size] = '\0';
+    rc = receive(h5, a, text, a->size, err);
+    if (rc != 0) {
+        mem_free(text);
+        return rc;
+    }
+    *out = text;
+    return 0;
+}
+
+int h5_text(const struct h5 *h5, const char *path, const char *name, char **out,
+            struct err *err)
+{
+    struct answer a;
+    char *text = NULL;
+    int rc = ask_text(h5, OP_TEXT, path, name, &a, &text, err);
+
+    *out = NULL;
+    if (rc == 0 && a.value != 0) {
+        *out = text;
+        text = NULL; /* the caller owns it now */
+    }
+    mem_free(text);
+    return rc;
+}
+
+static int unpack_names(const char *text, size_t size, size_t count,
+                        struct h5_names *out, struct err *err)
+{
+    const char *end = text + size;
+
+    if (count == 0) {
+        return 0;
+    }
+    out->name = mem_zarray(count + 1, sizeof(*out->name));
+    if (out->name == NULL) {
+        return err_nomem(err);
+    }
+    while (out->count < count && text < end) {
+        char *copy = mem_strdup(text);
+
+        if (copy == NULL) {
+            return err_nomem(err);
+        }
+        out->name[out->count++] = copy;
+        text += strlen(text) + 1;
+    }
+    return out->count == count
+               ? 0
+               : err_set(err, ERR_INVALID, "the list of names is cut off");
+}
+
+int h5_names(const struct h5 *h5, const char *path, const char *name,
+             struct h5_names *out, struct err *err)
+{
+    struct h5_names names = {0};
+    struct answer a;
+    char *text = NULL;
+    int rc = ask_text(h5, OP_NAMES, path, name, &a, &text, err);
+
+    if (rc == 0 && (a.value < 0 || a.value > H5_MAX_NAMES)) {
+        rc = err_set(err, ERR_LIMIT, "more than %d names", H5_MAX_NAMES);
+    }
+    if (rc == 0) {
+        rc = unpack_names(text, a.size, (size_t)a.value, &names, err);
+    }
+    mem_free(text);
+    if (rc != 0) {
+        h5_names_deinit(&names);
+        return rc;
+    }
+    *out = names;
+    return 0;
+}
+
+void h5_names_deinit(struct h5_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        mem_free(names->name[i]);
+    }
+    mem_free(names->name);
+    *names = (struct h5_names){0};
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * h5: HDF5 files in memory, the part of them that Keras uses: groups, datasets
- * of numbers, attributes of text. Reading believes nothing: links that are not
- * hard links, data outside of the file, virtual and oversized datasets are
- * refused, and shapes are compared before memory is taken. Numbers of other
- * types (float16, float64, integers) become float32 as Keras converts them.
+ * of numbers, attributes of text. Numbers of other types (float16, float64,
+ * integers) become float32 as Keras converts them.
  *
- * The HDF5 library keeps state of its own: one thread at a time.
+ * Files come from strangers, and the HDF5 library can be made to crash, to
+ * loop or to ask for all memory by a file that is damaged in the right place.
+ * So a file is read in a process of its own, which has limits on time and
+ * memory and answers questions over a socket; its end, however it comes, is an
+ * error like any other here. What it answers is believed no more than the
+ * file. Writing happens in this process: its data are our own.
+ *
+ * One thread at a time for each file; the writers together.
  */
 #ifndef COMMON_KERAS_H5_H
 #define COMMON_KERAS_H5_H
@@ -21,16 +26,21 @@
 
 #define H5_MAX_TEXT ((size_t)64 << 20) /* one attribute: a model's config */
 #define H5_MAX_NAMES 65536             /* strings in one attribute */
+#define H5_MAX_PATH 4096
 
 /* ---- reading ------------------------------------------------------------ */
 
 struct h5;
 
 /* Opens an image of a whole file; the bytes are borrowed until h5_close() and
- * never copied. ERR_INVALID if it is not HDF5 or is truncated. */
+ * never copied. ERR_INVALID if it is not HDF5, truncated or damaged, ERR_IO if
+ * no process can be made. */
 int h5_open(struct view image, struct h5 **out, struct err *err) ERR_CHECKED;
 /* Accepts NULL. */
 void h5_close(struct h5 **h5);
+/* An error if the reading process has died: to be asked once everything was
+ * read, as the questions below that only say yes or no then said no. */
+int h5_health(const struct h5 *h5, struct err *err) ERR_CHECKED;
 
 /* Whether there is a group (dataset) of that path. "" is the root group. What
  * is reached by a soft or external link does not count. */

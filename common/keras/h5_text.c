@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * h5_text: attributes of text; see h5.h. Keras writes them as strings of
+ * h5_text: attributes of text; see h5_file.h. Keras writes them as strings of
  * variable or fixed length, depending on the versions of Python and h5py, and
  * an empty list of names as an empty list of numbers.
  */
-#include "common/keras/h5.h"
+#include "common/keras/h5_file.h"
 
-#include "common/keras/h5_internal.h"
 #include "common/mem.h"
 
 #include <stdio.h>
@@ -86,11 +85,11 @@ static char *copy_string(const struct strings *s, size_t i)
     return mem_strndup((const char *)s->data + i * s->size, s->size);
 }
 
-static int read_attribute(const struct h5 *h5, const char *path,
+static int read_attribute(const struct h5_file *h5, const char *path,
                           const char *name, struct strings *s, bool *found,
                           struct err *err)
 {
-    hid_t object = h5_open_any(h5, path);
+    hid_t object = h5_file_object(h5, path);
     hid_t attribute = H5I_INVALID_HID;
     int rc = 0;
 
@@ -116,8 +115,8 @@ static int read_attribute(const struct h5 *h5, const char *path,
     return rc;
 }
 
-int h5_text(const struct h5 *h5, const char *path, const char *name, char **out,
-            struct err *err)
+int h5_file_text(const struct h5_file *h5, const char *path, const char *name,
+                 char **out, struct err *err)
 {
     struct strings s = {.type = H5I_INVALID_HID, .space = H5I_INVALID_HID};
     bool found = false;
@@ -166,7 +165,7 @@ static int append_names(struct h5_names *names, const struct strings *s,
 }
 
 /* One attribute; *found tells whether it was there. */
-static int add_attribute(const struct h5 *h5, const char *path,
+static int add_attribute(const struct h5_file *h5, const char *path,
                          const char *name, struct h5_names *names, bool *found,
                          struct err *err)
 {
@@ -180,8 +179,8 @@ static int add_attribute(const struct h5 *h5, const char *path,
     return rc;
 }
 
-int h5_names(const struct h5 *h5, const char *path, const char *name,
-             struct h5_names *out, struct err *err)
+int h5_file_names(const struct h5_file *h5, const char *path, const char *name,
+                  struct h5_names *out, struct err *err)
 {
     struct h5_names names = {0};
     bool found = false;
@@ -207,13 +206,4 @@ int h5_names(const struct h5 *h5, const char *path, const char *name,
     }
     *out = names;
     return 0;
-}
-
-void h5_names_deinit(struct h5_names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        mem_free(names->name[i]);
-    }
-    mem_free(names->name);
-    *names = (struct h5_names){0};
 }

@@ -6,7 +6,7 @@
  */
 #include "common/keras/h5.h"
 
-#include "common/keras/h5_internal.h"
+#include "common/keras/h5_file.h"
 #include "common/mem.h"
 
 #include <stdio.h>

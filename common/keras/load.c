@@ -116,6 +116,18 @@ static int read_json(struct archive *zip, const char *name, size_t max,
     return rc;
 }
 
+/* A file that was not answered to the end is not loaded by half. */
+static int check_health(const struct h5 *h5, struct model_state *state,
+                        struct err *err)
+{
+    int rc = h5_health(h5, err);
+
+    if (rc != 0) {
+        model_state_deinit(state);
+    }
+    return rc;
+}
+
 static int read_weights(struct archive *zip, const struct model *model,
                         struct model_state *state, struct err *err)
 {
@@ -136,6 +148,9 @@ static int read_weights(struct archive *zip, const struct model *model,
         rc = h5_open(buf_view(&image), &h5, err);
         if (rc == 0) {
             rc = weights_read(h5, model, state, err);
+        }
+        if (rc == 0) {
+            rc = check_health(h5, state, err);
         }
         if (rc != 0) {
             err_wrap(err, KERAS_WEIGHTS_FILE);
@@ -250,6 +265,9 @@ static int load_h5(struct view image, struct model **model,
                                  err);
     }
     if (rc == 0) {
+        rc = check_health(h5, state, err);
+    }
+    if (rc == 0) {
         hand_over(&l, model);
     }
     mem_free(version);
@@ -321,6 +339,9 @@ static int read_any_weights(struct view image, const struct loading *l,
         rc = weights_read(h5, l->model, state, err);
     }
 out:
+    if (rc == 0) {
+        rc = check_health(h5, state, err);
+    }
     h5_names_deinit(&names);
     h5_close(&h5);
     return rc;

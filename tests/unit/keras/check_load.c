@@ -6,6 +6,10 @@
  */
 #include "tests/unit/keras/files.h"
 
+#include "common/keras/compile.h"
+#include "common/keras/graph.h"
+#include "common/keras/h5.h"
+#include "common/keras/legacy.h"
 #include "common/model/loss.h"
 #include "common/model/metric.h"
 #include "common/model/optimizer.h"
@@ -453,32 +457,79 @@ START_TEST(survives_refused_memory)
 }
 END_TEST
 
-/* jansson's lexer loses a byte of a token when it gets no memory and says
- * nothing, so here it may be any error or none; but nothing may be left half
- * made. */
+/* A configuration that was read: everything that is made of it. */
+struct parsed {
+    json_t *root;
+    json_t *training;
+};
+
+static int build_and_upgrade(void *state, struct err *err)
+{
+    const struct parsed *p = state;
+    struct graph_container *graph = NULL;
+    struct model *model = NULL;
+    json_t *upgraded = NULL;
+    json_t *emitted = NULL;
+    bool changed;
+    int rc = graph_build(p->root, &model, &graph, err);
+
+    if (rc == 0) {
+        rc = compile_apply(model, p->training, p->root, err);
+    }
+    if (rc == 0) {
+        rc = legacy_upgrade(graph, model, p->training, &upgraded, err);
+    }
+    if (rc == 0) {
+        rc = compile_emit(model, &emitted, err);
+    }
+    if (rc == 0) {
+        rc = compile_refresh(model, upgraded, &changed, err);
+    }
+    json_decref(emitted);
+    json_decref(upgraded);
+    graph_destroy(&graph);
+    model_destroy(&model);
+    return rc;
+}
+
+/* jansson's values are refused memory too. Its parser is not: it writes beyond
+ * its buffers then (2.14). And as its copies come back incomplete without a
+ * word, the result may be another error or none; but nothing may crash or
+ * leak. */
 START_TEST(survives_refused_memory_in_json)
 {
-    static const char *const names[] = {FILES "slots_adam.keras",
-                                        FILES "keras2_functional.h5",
-                                        FILES "keras2_sequential.h5", NULL};
+    static const char *const names[] = {FILES "keras2_functional.h5",
+                                        FILES "keras2_sequential.h5",
+                                        FILES "nested.h5", NULL};
 
-    json_set_alloc_funcs(mem_alloc, mem_free);
     for (size_t i = 0; names[i] != NULL; i++) {
-        long refused = 1;
+        struct buf b = files_read(names[i]);
+        struct parsed p = {0};
+        struct h5 *h5 = NULL;
+        struct err err = {0};
+        char *text[2];
 
-        for (int k = 0; refused != 0; k += 7) {
-            struct loaded l = {0};
-            struct err err = {0};
-            int rc;
-
+        unit_ok(h5_open(buf_view(&b), &h5, &err), &err);
+        unit_ok(h5_text(h5, "", "model_config", &text[0], &err), &err);
+        unit_ok(h5_text(h5, "", "training_config", &text[1], &err), &err);
+        unit_ok(jget_parse(text[0], strlen(text[0]), &p.root, &err), &err);
+        unit_ok(jget_parse(text[1], strlen(text[1]), &p.training, &err), &err);
+        json_set_alloc_funcs(mem_alloc, mem_free);
+        for (int k = 0, refused = 1; refused != 0; k++) {
             mem_fail_after(k, 0);
-            rc = keras_load(names[i], &l.model, &l.state, &err);
-            refused = mem_failures();
+            (void)build_and_upgrade(&p, &err);
+            refused = mem_failures() != 0;
             mem_fail_after(-1, 0);
-            ck_assert((rc == 0) == (l.model != NULL));
-            ck_assert((rc == 0) == (l.state.values != NULL));
-            loaded_free(&l);
+            ck_assert_int_lt(k, 100000);
         }
+        unit_ok(build_and_upgrade(&p, &err), &err);
+        json_set_alloc_funcs(malloc, free);
+        json_decref(p.root);
+        json_decref(p.training);
+        mem_free(text[0]);
+        mem_free(text[1]);
+        h5_close(&h5);
+        buf_deinit(&b);
     }
 }
 END_TEST
