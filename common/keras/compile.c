@@ -367,6 +367,52 @@ struct metrics {
     size_t count;
 };
 
+/* A function is the mean of it, called as it is; a loss object's value depends
+ * on how the rows are cut into batches. */
+static int read_metric(struct compile_spec *spec, const json_t *value,
+                       struct object_spec *out, struct err *err)
+{
+    const char *class_name =
+        json_string_value(json_object_get(value, "class_name"));
+    const char *module = json_string_value(json_object_get(value, "module"));
+    const char *name = json_string_value(json_object_get(value, "config"));
+    json_t *config;
+    int rc;
+
+    if (class_name == NULL) {
+        return read_leaf(spec, value, out, err);
+    }
+    if (module != NULL && strncmp(module, "keras.losses", 12) == 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the loss object %.100s cannot be a metric: name its "
+                       "function or the metric instead",
+                       class_name);
+    }
+    if (strcmp(class_name, "MeanMetricWrapper") == 0) {
+        const json_t *inner = json_object_get(value, "config");
+
+        if (function_name(json_object_get(inner, "fn")) == NULL) {
+            return err_set(err, ERR_INVALID, "config: fn is not a function");
+        }
+        *out = (struct object_spec){.class_name = class_name, .config = inner};
+        return check_known(value, class_name, err);
+    }
+    if (strcmp(class_name, "function") != 0 || name == NULL) {
+        return read_leaf(spec, value, out, err);
+    }
+    rc = check_known(value, class_name, err);
+    if (rc != 0) {
+        return rc;
+    }
+    config = json_pack("{s:s, s:s}", "name", name, "fn", name);
+    if (config == NULL || json_array_append_new(spec->kept, config) != 0) {
+        return err_nomem(err);
+    }
+    *out = (struct object_spec){.class_name = "MeanMetricWrapper",
+                                .config = config};
+    return 0;
+}
+
 /* Appends all metrics in value, however deeply they lie. */
 static int collect(struct compile_spec *spec, const json_t *value,
                    struct metrics *out, int depth, struct err *err)
@@ -389,7 +435,7 @@ static int collect(struct compile_spec *spec, const json_t *value,
             return err_nomem(err);
         }
         out->spec = more;
-        return read_leaf(spec, value, &more[out->count++], err);
+        return read_metric(spec, value, &more[out->count++], err);
     }
     if (list == NULL && !json_is_object(value)) {
         return err_set(err, ERR_INVALID, "%s is no metric",
