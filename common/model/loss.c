@@ -1,107 +1,132 @@
 /* SPDX-License-Identifier: MIT
  *
- * loss: see loss.h. A kind is a line of losses.def, the set of options that
- * its class has (below) and its formula in worker/nn/loss.c.
+ * loss: see loss.h, and loss_class.h for how the classes plug in. Here is what
+ * all of them share: names, options, the config.
  */
 #include "common/model/loss.h"
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/loss_class.h"
 
+#include <float.h>
 #include <string.h>
 
-/* Options of a kind. */
-enum {
-    OPT_LOGITS = 1,
-    OPT_SMOOTHING = 2,
-    OPT_AXIS = 4,
-    OPT_IGNORE = 8,
-    OPT_DELTA = 16,
-    OPT_FOCAL = 32,
-    OPT_BALANCING = 64
-};
-
-static const struct kind {
-    const char *class_name;
-    const char *function_name;
-} kinds[] = {
-#define LOSS(symbol, class_name, function_name) {class_name, function_name},
+static const struct loss_class *const classes[] = {
+#define LOSS(symbol) &loss_##symbol,
 #include "common/model/losses.def"
 #undef LOSS
 };
 
-#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
+#define CLASS_COUNT (sizeof(classes) / sizeof(classes[0]))
+#define ALIAS_COUNT (sizeof(classes[0]->aliases) / sizeof(char *))
 
-static const unsigned options[KIND_COUNT] = {
-    [LOSS_BINARY_CROSSENTROPY] = OPT_LOGITS | OPT_SMOOTHING | OPT_AXIS,
-    [LOSS_CATEGORICAL_CROSSENTROPY] = OPT_LOGITS | OPT_SMOOTHING | OPT_AXIS,
-    [LOSS_SPARSE_CATEGORICAL_CROSSENTROPY] = OPT_LOGITS | OPT_IGNORE | OPT_AXIS,
-};
-
-static const struct {
-    const char *alias;
-    const char *function_name;
-} aliases[] = {
-    {"bce", "binary_crossentropy"}, {"BCE", "binary_crossentropy"},
-    {"mae", "mean_absolute_error"}, {"MAE", "mean_absolute_error"},
-    {"mse", "mean_squared_error"},  {"MSE", "mean_squared_error"},
-};
-
-static int find_kind(const char *name, enum loss_kind *out, struct err *err)
+static const struct loss_class *find_class(const char *name)
 {
-    const char *wanted = name;
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        const struct loss_class *c = classes[i];
 
-    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
-        if (strcmp(name, aliases[i].alias) == 0) {
-            wanted = aliases[i].function_name;
+        if (strcmp(name, c->name) == 0 || strcmp(name, c->function) == 0) {
+            return c;
+        }
+        for (size_t k = 0; k < ALIAS_COUNT && c->aliases[k] != NULL; k++) {
+            if (strcmp(name, c->aliases[k]) == 0) {
+                return c;
+            }
         }
     }
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (strcmp(wanted, kinds[i].class_name) == 0 ||
-            strcmp(wanted, kinds[i].function_name) == 0) {
-            *out = (enum loss_kind)i;
-            return 0;
-        }
+    return NULL;
+}
+
+bool loss_is_known(const char *name)
+{
+    return find_class(name) != NULL;
+}
+
+static int unknown(const char *name, struct err *err)
+{
+    if (strcasecmp(name, "ce") == 0 || strcasecmp(name, "crossentropy") == 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "loss \"%.200s\" says no kind: name "
+                       "binary_crossentropy, categorical_crossentropy or "
+                       "sparse_categorical_crossentropy",
+                       name);
     }
     return err_set(err, ERR_UNSUPPORTED, "loss \"%.200s\" is not supported",
                    name);
 }
 
-/* ---- configuration ------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------- */
 
-static int check_keys(const struct loss *loss, const json_t *config,
+enum option_type { FLAG, NUMBER };
+
+/* Options that are a flag or a number; axis and ignore_class are neither. */
+static const struct option {
+    const char *key;
+    unsigned bit;
+    enum option_type type;
+    size_t offset;
+    double min, max;
+} options[] = {
+    {"from_logits", LOSS_HAS_LOGITS, FLAG, offsetof(struct loss, from_logits),
+     0, 0},
+    {"label_smoothing", LOSS_HAS_SMOOTHING, NUMBER,
+     offsetof(struct loss, label_smoothing), 0.0, 1.0},
+    {"apply_class_balancing", LOSS_HAS_BALANCING, FLAG,
+     offsetof(struct loss, apply_class_balancing), 0, 0},
+    {"alpha", LOSS_HAS_ALPHA, NUMBER, offsetof(struct loss, alpha), -FLT_MAX,
+     FLT_MAX},
+    {"beta", LOSS_HAS_BETA, NUMBER, offsetof(struct loss, beta), -FLT_MAX,
+     FLT_MAX},
+    {"gamma", LOSS_HAS_GAMMA, NUMBER, offsetof(struct loss, gamma), 0.0,
+     FLT_MAX},
+    {"delta", LOSS_HAS_DELTA, NUMBER, offsetof(struct loss, delta), 0.0,
+     FLT_MAX},
+    {"q", LOSS_HAS_Q, NUMBER, offsetof(struct loss, q), FLT_MIN, 1.0 - 0x1p-24},
+};
+
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+
+static void *field(const struct loss *loss, const struct option *o)
+{
+    return (char *)(uintptr_t)loss + o->offset;
+}
+
+static struct loss default_loss(const struct loss_class *class)
+{
+    struct loss loss = {.class = class,
+                        .delta = 1.0,
+                        .alpha = class->alpha,
+                        .beta = 0.5,
+                        .gamma = class->gamma,
+                        .q = 0.5};
+
+    if ((class->options & LOSS_HAS_AXES) != 0) {
+        loss.axes.all = true;
+    } else {
+        loss.axes = axes_last();
+    }
+    return loss;
+}
+
+static int check_keys(const struct loss_class *class, const json_t *config,
                       struct err *err)
 {
-    static const struct {
-        const char *key;
-        unsigned option; /* 0: every loss has it */
-    } keys[] = {
-        {"name", 0},
-        {"reduction", 0},
-        {"dtype", 0},
-        {"from_logits", OPT_LOGITS},
-        {"label_smoothing", OPT_SMOOTHING},
-        {"axis", OPT_AXIS},
-        {"ignore_class", OPT_IGNORE},
-        {"delta", OPT_DELTA},
-        {"alpha", OPT_FOCAL},
-        {"gamma", OPT_FOCAL},
-        {"apply_class_balancing", OPT_BALANCING},
-    };
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)config, key, value)
     {
-        size_t n = sizeof(keys) / sizeof(keys[0]);
-        size_t i = 0;
+        bool known = json_is_null(value) || strcmp(key, "name") == 0 ||
+                     strcmp(key, "reduction") == 0 || strcmp(key, "dtype") == 0;
+        unsigned bits = 0;
 
-        while (i < n && strcmp(key, keys[i].key) != 0) {
-            i++;
+        for (size_t i = 0; i < OPTION_COUNT; i++) {
+            bits |= strcmp(key, options[i].key) == 0 ? options[i].bit : 0u;
         }
-        if (!json_is_null(value) &&
-            (i == n || (keys[i].option != 0 &&
-                        (options[loss->kind] & keys[i].option) == 0))) {
+        bits |= strcmp(key, "axis") == 0 ? LOSS_HAS_AXIS | LOSS_HAS_AXES : 0u;
+        bits |= strcmp(key, "ignore_class") == 0 ? LOSS_HAS_IGNORE : 0u;
+        if (!known && (class->options & bits) == 0) {
             return err_set(err, ERR_UNSUPPORTED,
                            "option \"%.100s\" is not supported", key);
         }
@@ -109,33 +134,33 @@ static int check_keys(const struct loss *loss, const json_t *config,
     return 0;
 }
 
+static const struct {
+    const char *name;
+    enum loss_reduction reduction;
+} reductions[] = {
+    {"sum_over_batch_size", LOSS_SUM_OVER_BATCH_SIZE},
+    {"mean", LOSS_SUM_OVER_BATCH_SIZE},
+    {"auto", LOSS_SUM_OVER_BATCH_SIZE}, /* Keras 2 */
+    {"sum", LOSS_SUM},
+    {"mean_with_sample_weight", LOSS_MEAN},
+};
+
 static int read_reduction(const json_t *config, struct loss *loss,
                           struct err *err)
 {
-    static const struct {
-        const char *name;
-        enum loss_reduction reduction;
-    } names[] = {
-        {"sum_over_batch_size", LOSS_SUM_OVER_BATCH_SIZE},
-        {"mean", LOSS_SUM_OVER_BATCH_SIZE},
-        {"auto", LOSS_SUM_OVER_BATCH_SIZE}, /* Keras 2 */
-        {"sum", LOSS_SUM},
-        {"mean_with_sample_weight", LOSS_MEAN},
-    };
-    const json_t *value = json_object_get(config, "reduction");
     const char *text;
     int rc;
 
-    if (value == NULL) {
+    if (json_object_get(config, "reduction") == NULL) {
         return 0;
     }
     rc = jget_string_or(config, "reduction", "none", &text, err);
     if (rc != 0) {
         return rc;
     }
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i].name) == 0) {
-            loss->reduction = names[i].reduction;
+    for (size_t i = 0; i < sizeof(reductions) / sizeof(reductions[0]); i++) {
+        if (strcmp(text, reductions[i].name) == 0) {
+            loss->reduction = reductions[i].reduction;
             return 0;
         }
     }
@@ -163,75 +188,121 @@ static int check_dtype(const json_t *config, struct err *err)
     return 0;
 }
 
+static int add_axis(struct axes *axes, const json_t *value, struct err *err)
+{
+    json_int_t axis = json_integer_value(value);
+
+    if (!json_is_integer(value)) {
+        return err_set(err, ERR_INVALID, "axis: an integer is wanted, not %s",
+                       jget_type_name(value));
+    }
+    if (axes->count == UNITS_MAX_AXES || axis < -UNITS_MAX_AXES ||
+        axis >= UNITS_MAX_AXES) {
+        return err_set(err, ERR_INVALID, "axis: %lld is no axis",
+                       (long long)axis);
+    }
+    axes->axis[axes->count++] = (int)axis;
+    return 0;
+}
+
+static int read_axes(const json_t *config, struct loss *loss, struct err *err)
+{
+    const json_t *value = jget_member(config, "axis");
+    bool list = (loss->class->options & LOSS_HAS_AXES) != 0;
+    struct axes axes = {0};
+    int rc = 0;
+
+    if (value == NULL) {
+        return 0;
+    }
+    if (list && json_is_object(value)) { /* a Python tuple */
+        value = json_object_get(value, "items");
+    }
+    if (list && json_is_array(value)) {
+        for (size_t i = 0; rc == 0 && i < json_array_size(value); i++) {
+            rc = add_axis(&axes, json_array_get(value, i), err);
+        }
+    } else {
+        rc = add_axis(&axes, value, err);
+    }
+    loss->axes = axes;
+    return rc;
+}
+
+static int read_option(const json_t *config, const struct option *o,
+                       struct loss *loss, struct err *err)
+{
+    double *number = field(loss, o);
+    bool *flag = field(loss, o);
+    int rc;
+
+    if (o->type == FLAG) {
+        return jget_bool_or(config, o->key, *flag, flag, err);
+    }
+    rc = jget_double_or(config, o->key, *number, number, err);
+    if (rc == 0 && !(*number >= o->min && *number <= o->max)) {
+        return err_set(err, ERR_INVALID, "%s: %g is out of range", o->key,
+                       *number);
+    }
+    return rc;
+}
+
 static int read_options(const json_t *config, struct loss *loss,
                         struct err *err)
 {
-    int64_t axis = -1;
     int rc;
 
     loss->has_ignore_class = jget_member(config, "ignore_class") != NULL;
-    if ((rc = check_keys(loss, config, err)) != 0 ||
+    if ((rc = check_keys(loss->class, config, err)) != 0 ||
         (rc = read_reduction(config, loss, err)) != 0 ||
         (rc = check_dtype(config, err)) != 0 ||
-        (rc = jget_bool_or(config, "from_logits", false, &loss->from_logits,
-                           err)) != 0 ||
-        (rc = jget_double_or(config, "label_smoothing", 0.0,
-                             &loss->label_smoothing, err)) != 0 ||
-        (rc = jget_double_or(config, "delta", loss->delta, &loss->delta,
-                             err)) != 0 ||
-        (rc = jget_double_or(config, "alpha", loss->alpha, &loss->alpha,
-                             err)) != 0 ||
-        (rc = jget_double_or(config, "gamma", loss->gamma, &loss->gamma,
-                             err)) != 0 ||
-        (rc = jget_bool_or(config, "apply_class_balancing", false,
-                           &loss->apply_class_balancing, err)) != 0 ||
-        (rc = jget_int_or(config, "axis", -1, &axis, err)) != 0 ||
+        (rc = read_axes(config, loss, err)) != 0 ||
         (rc = jget_int_or(config, "ignore_class", 0, &loss->ignore_class,
                           err)) != 0) {
         return rc;
     }
-    if (!(loss->label_smoothing >= 0.0 && loss->label_smoothing <= 1.0)) {
-        return err_set(err, ERR_INVALID,
-                       "label_smoothing: %g is not between 0 and 1",
-                       loss->label_smoothing);
+    for (size_t i = 0; rc == 0 && i < OPTION_COUNT; i++) {
+        if ((loss->class->options & options[i].bit) != 0) {
+            rc = read_option(config, &options[i], loss, err);
+        }
     }
-    if (axis < -SHAPE_MAX_RANK || axis > SHAPE_MAX_RANK) {
-        return err_set(err, ERR_INVALID, "axis: %lld is no axis",
-                       (long long)axis);
-    }
-    loss->axis = (int)axis;
-    return 0;
+    return rc;
 }
+
+/* ---- life ---------------------------------------------------------------- */
 
 int loss_create(const char *name, const json_t *config, struct loss **out,
                 struct err *err)
 {
-    struct loss defaults = {
-        .axis = -1, .delta = 1.0, .alpha = 0.25, .gamma = 2.0};
+    const struct loss_class *class = find_class(name);
+    const char *own;
+    struct loss made;
     struct loss *loss;
-    int rc = find_kind(name, &defaults.kind, err);
+    int rc = 0;
 
-    if (rc != 0) {
-        return rc;
+    if (class == NULL) {
+        return unknown(name, err);
     }
+    made = default_loss(class);
+    own = class->default_name != NULL ? class->default_name : class->function;
     if (config != NULL && !json_is_null(config)) {
         rc = json_is_object(config)
-                 ? read_options(config, &defaults, err)
+                 ? read_options(config, &made, err)
                  : err_set(err, ERR_INVALID,
                            "config: an object is wanted, not %s",
                            jget_type_name(config));
-        if (rc != 0) {
-            (void)err_wrap(err, "loss %s", kinds[defaults.kind].class_name);
-            return rc;
+        if (rc == 0) {
+            rc = jget_string_or(config, "name", own, &own, err);
         }
     }
-    loss = mem_copy(&defaults, sizeof(defaults));
-    if (loss == NULL) {
-        return err_nomem(err);
+    if (rc != 0) {
+        (void)err_wrap(err, "loss %s", class->name);
+        return rc;
     }
-    loss->name = mem_strdup(kinds[loss->kind].function_name);
-    if (loss->name == NULL) {
-        mem_free(loss);
+    made.name = mem_strdup(own);
+    loss = made.name != NULL ? mem_copy(&made, sizeof(made)) : NULL;
+    if (loss == NULL) {
+        mem_free(made.name);
         return err_nomem(err);
     }
     *out = loss;
@@ -251,52 +322,90 @@ void loss_destroy(struct loss **loss)
 
 const char *loss_class_name(const struct loss *loss)
 {
-    return kinds[loss->kind].class_name;
+    return loss->class->name;
 }
 
-json_t *loss_config(const struct loss *loss)
+const char *loss_function_name(const struct loss *loss)
 {
-    static const char *const reductions[] = {
-        [LOSS_SUM_OVER_BATCH_SIZE] = "sum_over_batch_size",
-        [LOSS_SUM] = "sum",
-        [LOSS_MEAN] = "mean_with_sample_weight",
-        [LOSS_NONE] = "none",
-    };
-    unsigned have = options[loss->kind];
-    json_t *config = json_pack("{s:s, s:s}", "name", loss->name, "reduction",
-                               reductions[loss->reduction]);
-    int bad = config == NULL;
+    return loss->class->function;
+}
 
-    if (!bad && (have & OPT_LOGITS) != 0) {
-        bad |= json_object_set_new(config, "from_logits",
-                                   json_boolean(loss->from_logits));
+static json_t *axes_value(const struct axes *axes, bool list)
+{
+    json_t *value;
+
+    if (axes->all) {
+        return json_null();
     }
-    if (!bad && (have & OPT_SMOOTHING) != 0) {
-        bad |= json_object_set_new(config, "label_smoothing",
-                                   json_real(loss->label_smoothing));
+    if (!list || axes->count == 1) {
+        return json_integer(axes->axis[0]);
     }
-    /* Keras takes an axis for the sparse one too, but does not save it */
-    if (!bad && (have & OPT_AXIS) != 0 && !loss_is_sparse(loss)) {
-        bad |= json_object_set_new(config, "axis", json_integer(loss->axis));
+    value = json_array();
+    for (int i = 0; i < axes->count; i++) {
+        if (json_array_append_new(value, json_integer(axes->axis[i])) != 0) {
+            json_decref(value);
+            return NULL;
+        }
     }
-    if (!bad && (have & OPT_IGNORE) != 0) {
+    return value;
+}
+
+static int put_axes(const struct loss *loss, json_t *config)
+{
+    const struct axes *axes = &loss->axes;
+    bool list = (loss->class->options & LOSS_HAS_AXES) != 0;
+    bool hidden = (loss->class->unsaved & LOSS_HAS_AXIS) != 0 &&
+                  axes->count == 1 && axes->axis[0] == -1;
+
+    if ((loss->class->options & (LOSS_HAS_AXIS | LOSS_HAS_AXES)) == 0 ||
+        hidden) {
+        return 0;
+    }
+    return json_object_set_new(config, "axis", axes_value(axes, list));
+}
+
+int loss_put_options(const struct loss *loss, json_t *config)
+{
+    const struct loss plain = default_loss(loss->class);
+    unsigned have = loss->class->options;
+    int bad = 0;
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *o = &options[i];
+        const double *number = field(loss, o);
+        const bool *flag = field(loss, o);
+        bool hidden = (loss->class->unsaved & o->bit) != 0 &&
+                      o->type == NUMBER &&
+                      *number == *(const double *)field(&plain, o);
+
+        if ((have & o->bit) != 0 && !hidden) {
+            bad |= json_object_set_new(config, o->key,
+                                       o->type == FLAG ? json_boolean(*flag)
+                                                       : json_real(*number));
+        }
+    }
+    bad |= put_axes(loss, config);
+    if ((have & LOSS_HAS_IGNORE) != 0) {
         bad |= json_object_set_new(config, "ignore_class",
                                    loss->has_ignore_class
                                        ? json_integer(loss->ignore_class)
                                        : json_null());
     }
-    if (!bad && (have & OPT_DELTA) != 0) {
-        bad |= json_object_set_new(config, "delta", json_real(loss->delta));
-    }
-    if (!bad && (have & OPT_FOCAL) != 0) {
-        bad |= json_object_set_new(config, "alpha", json_real(loss->alpha));
-        bad |= json_object_set_new(config, "gamma", json_real(loss->gamma));
-    }
-    if (!bad && (have & OPT_BALANCING) != 0) {
-        bad |= json_object_set_new(config, "apply_class_balancing",
-                                   json_boolean(loss->apply_class_balancing));
-    }
-    if (bad) {
+    return bad != 0 ? -1 : 0;
+}
+
+json_t *loss_config(const struct loss *loss)
+{
+    static const char *const words[] = {
+        [LOSS_SUM_OVER_BATCH_SIZE] = "sum_over_batch_size",
+        [LOSS_SUM] = "sum",
+        [LOSS_MEAN] = "mean_with_sample_weight",
+        [LOSS_NONE] = "none",
+    };
+    json_t *config = json_pack("{s:s, s:s}", "name", loss->name, "reduction",
+                               words[loss->reduction]);
+
+    if (config != NULL && loss_put_options(loss, config) != 0) {
         json_decref(config);
         return NULL;
     }
@@ -305,19 +414,28 @@ json_t *loss_config(const struct loss *loss)
 
 bool loss_is_sparse(const struct loss *loss)
 {
-    return loss->kind == LOSS_SPARSE_CATEGORICAL_CROSSENTROPY;
+    return loss->class->sparse;
 }
 
 bool loss_is_categorical(const struct loss *loss)
 {
-    return loss->kind == LOSS_CATEGORICAL_CROSSENTROPY ||
-           loss->kind == LOSS_SPARSE_CATEGORICAL_CROSSENTROPY;
+    return loss->class->categorical;
+}
+
+/* With ignored classes the output no longer comes straight from the softmax:
+ * Keras replaces the ignored positions first. */
+bool loss_takes_logits(const struct loss *loss)
+{
+    return loss->class->takes_logits != NULL && !loss->has_ignore_class &&
+           loss->class->takes_logits(loss);
 }
 
 int loss_check(const struct loss *loss, const struct shape *output,
                struct err *err)
 {
     char text[SHAPE_TEXT_SIZE];
+    bool any = (loss->class->options & LOSS_HAS_AXES) != 0;
+    int rc;
 
     if (output->rank == 0) {
         return err_set(err, ERR_UNSUPPORTED,
@@ -325,14 +443,19 @@ int loss_check(const struct loss *loss, const struct shape *output,
                        "the batch",
                        loss->name);
     }
-    /* Keras counts the batch axis: the last axis is -1 or the rank here */
-    if (loss->axis != -1 && loss->axis != output->rank) {
+    rc = axes_check(&loss->axes, output, any, err);
+    if (rc != 0) {
+        (void)err_wrap(err, "loss %s", loss->name);
+        return rc;
+    }
+    if (loss->class->sparse && !axes_are_last(&loss->axes, output)) {
         return err_set(err, ERR_UNSUPPORTED,
                        "loss %s: axis %d of an output of shape %s is not "
                        "supported: only the last one is",
-                       loss->name, loss->axis, shape_text(output, text));
+                       loss->name, loss->axes.axis[0],
+                       shape_text(output, text));
     }
-    if (loss_is_categorical(loss) && output->dim[output->rank - 1] < 2) {
+    if (loss->class->categorical && output->dim[output->rank - 1] < 2) {
         return err_set(err, ERR_INVALID,
                        "loss %s needs two classes or more, but the output has "
                        "shape %s: use binary_crossentropy for one unit",

@@ -2,14 +2,15 @@
  *
  * metric: see metric.h, and metric_class.h for how the classes plug in. The
  * state of a mean over rows is its weighted sum and the sum of the weights.
- * The totals of a run are in totals.c.
+ * Options are read and written in metric_options.c, the totals of a run are in
+ * totals.c.
  */
 #include "common/model/metric.h"
 
 #include "common/jget.h"
 #include "common/mem.h"
-#include "common/model/loss.h"
 #include "common/model/metric_class.h"
+#include "common/model/metric_options.h"
 
 #include <string.h>
 #include <strings.h>
@@ -23,25 +24,35 @@ static const struct metric_class *const classes[] = {
 #define CLASS_COUNT (sizeof(classes) / sizeof(classes[0]))
 #define ALIAS_COUNT (sizeof(classes[0]->aliases) / sizeof(char *))
 
-static const struct metric_option no_options[] = {{0}};
-
-static const struct metric_option *class_options(const struct metric_class *c)
-{
-    return c->options != NULL ? c->options : no_options;
-}
+const struct metric_class metric_mean_metric_wrapper = {
+    .name = "MeanMetricWrapper",
+    .snake = "mean_metric_wrapper",
+};
 
 static const struct metric_class *find_class(const char *name)
 {
     for (size_t i = 0; i < CLASS_COUNT; i++) {
         const struct metric_class *c = classes[i];
 
-        if (strcmp(name, c->name) == 0 || strcmp(name, c->default_name) == 0) {
+        if (strcmp(name, c->name) == 0 || strcmp(name, c->snake) == 0) {
             return c;
         }
         for (size_t k = 0; k < ALIAS_COUNT && c->aliases[k] != NULL; k++) {
             if (strcmp(name, c->aliases[k]) == 0) {
                 return c;
             }
+        }
+    }
+    return NULL;
+}
+
+/* The class that is the mean of a function which is no loss. */
+static const struct metric_class *find_function(const char *name)
+{
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        if (classes[i]->function != NULL &&
+            strcmp(name, classes[i]->function) == 0) {
+            return classes[i];
         }
     }
     return NULL;
@@ -60,75 +71,63 @@ static const struct metric_class *resolve_accuracy(const struct shape *output,
     return &metric_categorical_accuracy;
 }
 
-/* ---- configuration ------------------------------------------------------- */
+/* ---- making one ---------------------------------------------------------- */
 
-static int check_keys(const struct metric_class *class, const json_t *config,
-                      struct err *err)
+/* What a name in compile() stands for. */
+struct meaning {
+    const struct metric_class *class;
+    const char *loss; /* function of a loss that it is the mean of, or NULL */
+};
+
+/* The name of the function of a MeanMetricWrapper; NULL if there is none. */
+static const char *wrapped_function(const json_t *config)
 {
-    const struct metric_option *options = class_options(class);
-    const char *key;
-    json_t *value;
+    const json_t *fn = json_object_get(config, "fn");
+    const json_t *name = json_object_get(fn, "config");
 
-    json_object_foreach((json_t *)(uintptr_t)config, key, value)
-    {
-        bool known = json_is_null(value) || strcmp(key, "name") == 0 ||
-                     strcmp(key, "dtype") == 0;
-
-        for (size_t i = 0; options[i].name != NULL; i++) {
-            known = known || strcmp(key, options[i].name) == 0;
-        }
-        if (!known) {
-            return err_set(err, ERR_UNSUPPORTED,
-                           "option \"%.100s\" is not supported", key);
-        }
-    }
-    return 0;
+    return json_string_value(name != NULL ? name : fn);
 }
 
-static int read_options(struct metric *metric, const json_t *config,
-                        struct err *err)
+static int find_meaning(const char *name, const json_t *config,
+                        const struct shape *output, const struct loss *loss,
+                        struct meaning *out, struct err *err)
 {
-    const struct metric_option *options = class_options(metric->class);
+    const char *function = name;
 
-    for (size_t i = 0; options[i].name != NULL; i++) {
-        bool flag = false;
-        int64_t number = 0;
-        int rc = 0;
-
-        switch (options[i].type) {
-        case METRIC_FLAG:
-            rc = jget_bool_or(config, options[i].name,
-                              options[i].missing != 0.0, &flag, err);
-            metric->options[i] = flag ? 1.0 : 0.0;
-            break;
-        case METRIC_INTEGER:
-            rc = jget_int_or(config, options[i].name,
-                             (int64_t)options[i].missing, &number, err);
-            metric->options[i] = (double)number;
-            break;
-        case METRIC_NUMBER:
-            rc = jget_double_or(config, options[i].name, options[i].missing,
-                                &metric->options[i], err);
-            break;
+    *out = (struct meaning){0};
+    if (strcmp(name, metric_mean_metric_wrapper.name) == 0) {
+        function = wrapped_function(config);
+        if (function == NULL) {
+            return err_set(err, ERR_INVALID,
+                           "metric %s: config: fn is not a function", name);
         }
-        if (rc != 0) {
-            return rc;
-        }
+        out->class = find_function(function);
+    } else if (config == NULL && (strcasecmp(name, "acc") == 0 ||
+                                  strcasecmp(name, "accuracy") == 0)) {
+        out->class = resolve_accuracy(output, loss);
+    } else {
+        out->class = find_class(name);
+    }
+    if (out->class != NULL) {
+        out->loss = out->class->loss;
+    } else if (loss_is_known(function)) {
+        out->class = &metric_mean_metric_wrapper;
+        out->loss = function;
+    } else {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "metric \"%.200s\" is not supported", function);
     }
     return 0;
 }
 
 /* The labels are those of the loss; a metric that needs others would compare
  * what cannot be compared. */
-static int check_labels(struct metric *metric, const struct shape *output,
-                        const struct loss *loss, struct err *err)
+static int check_labels(struct metric *metric, const struct loss *loss,
+                        struct err *err)
 {
     bool sparse = loss != NULL && loss_is_sparse(loss);
-    size_t n = shape_size(output);
-    size_t last = output->rank > 0 ? (size_t)output->dim[output->rank - 1] : 1;
 
-    metric->label_size = sparse ? n / last : n;
-    if (last == 1 || sparse == (metric->class->labels == METRIC_LABELS_CLASS)) {
+    if (metric->width == 1 || sparse == metric->sparse) {
         return 0;
     }
     return err_set(err, ERR_INVALID, "the labels are %s, but the metric %s",
@@ -137,67 +136,114 @@ static int check_labels(struct metric *metric, const struct shape *output,
                    sparse ? "compares vectors" : "compares class numbers");
 }
 
-static int init_metric(struct metric *metric, const json_t *config,
-                       const char *name, const struct shape *output,
-                       const struct loss *loss, struct err *err)
+/* A loss that the metric is the mean of; its options are the metric's. */
+static int make_loss(struct metric *metric, const char *function,
+                     const json_t *config, const struct shape *output,
+                     struct err *err)
 {
-    const char *own = name;
+    struct units units;
     int rc;
 
-    if (config != NULL) {
-        if ((rc = check_keys(metric->class, config, err)) != 0 ||
-            (rc = read_options(metric, config, err)) != 0 ||
-            (own == NULL &&
-             (rc = jget_string_or(config, "name", metric->class->default_name,
-                                  &own, err)) != 0)) {
-            return rc;
-        }
-    } else if ((rc = read_options(metric, NULL, err)) != 0) {
+    if (function == NULL) {
+        return 0;
+    }
+    rc = metric_options_loss(metric, function, config, err);
+    if (rc == 0) {
+        rc = loss_check(metric->loss, output, err);
+    }
+    if (rc != 0) {
         return rc;
     }
-    if ((rc = check_labels(metric, output, loss, err)) != 0 ||
-        (metric->class->check != NULL &&
-         (rc = metric->class->check(metric, output, err)) != 0)) {
+    metric->sparse = loss_is_sparse(metric->loss);
+    units_init(&units, &metric->loss->axes, output, 1);
+    if (units.pieces) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "axis %d is not supported: only the last one is",
+                       metric->loss->axes.axis[0]);
+    }
+    if (units.whole && metric->weighted) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "its axis leaves no rows that sample weights could "
+                       "weigh");
+    }
+    return 0;
+}
+
+static int init_metric(struct metric *metric, const struct meaning *meaning,
+                       const json_t *config, const struct shape *output,
+                       const struct loss *loss, struct err *err)
+{
+    const struct metric_class *class = metric->class;
+    bool classes_given = loss != NULL && loss_is_sparse(loss);
+    int rc;
+
+    metric->output_size = shape_size(output);
+    metric->width =
+        output->rank > 0 ? (size_t)output->dim[output->rank - 1] : 1;
+    metric->label_size = classes_given ? metric->output_size / metric->width
+                                       : metric->output_size;
+    metric->sparse = class->sparse;
+    if ((rc = metric_options_read(metric, config, err)) != 0 ||
+        (rc = make_loss(metric, meaning->loss, config, output, err)) != 0 ||
+        (class->prepare != NULL &&
+         (rc = class->prepare(metric, output, err)) != 0) ||
+        (rc = check_labels(metric, loss, err)) != 0) {
         return rc;
     }
-    metric->name = mem_strdup(own);
-    return metric->name == NULL ? err_nomem(err) : 0;
+    if (metric_state_size(metric) > METRIC_MAX_STATE) {
+        return err_set(err, ERR_LIMIT,
+                       "its state would be %zu numbers, more than %zu",
+                       metric_state_size(metric), METRIC_MAX_STATE);
+    }
+    return 0;
+}
+
+static const char *own_name(const struct meaning *meaning)
+{
+    if (meaning->class == &metric_mean_metric_wrapper) {
+        return meaning->loss;
+    }
+    return meaning->class->default_name != NULL ? meaning->class->default_name
+                                                : meaning->class->snake;
 }
 
 int metric_create(const char *name, const json_t *config, const char *as_name,
                   bool weighted, const struct shape *output,
                   const struct loss *loss, struct metric **out, struct err *err)
 {
-    const struct metric_class *class = find_class(name);
+    struct meaning meaning;
     struct metric *metric;
     int rc;
 
     if (config != NULL && json_is_null(config)) {
         config = NULL;
     }
-    if (config == NULL) {
-        as_name = as_name != NULL ? as_name : name;
-        if (strcasecmp(name, "acc") == 0 || strcasecmp(name, "accuracy") == 0) {
-            class = resolve_accuracy(output, loss);
-        }
-    } else if (!json_is_object(config)) {
-        return err_set(err, ERR_INVALID,
-                       "metric \"%.100s\": config: an object is wanted, not %s",
-                       name, jget_type_name(config));
-    }
-    if (class == NULL) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "metric \"%.100s\" is not supported", name);
+    rc = find_meaning(name, config, output, loss, &meaning, err);
+    if (rc != 0) {
+        return rc;
     }
     metric = mem_zalloc(sizeof(*metric));
     if (metric == NULL) {
         return err_nomem(err);
     }
-    metric->class = class;
+    metric->class = meaning.class;
     metric->weighted = weighted;
-    rc = init_metric(metric, config, as_name, output, loss, err);
+    if (config != NULL && !json_is_object(config)) {
+        rc = err_set(err, ERR_INVALID, "config: an object is wanted, not %s",
+                     jget_type_name(config));
+    } else if (as_name == NULL && config == NULL) {
+        as_name = name;
+    } else if (as_name == NULL) {
+        rc = jget_string_or(config, "name", own_name(&meaning), &as_name, err);
+    }
+    if (rc == 0) {
+        metric->name = mem_strdup(as_name);
+        rc = metric->name == NULL
+                 ? err_nomem(err)
+                 : init_metric(metric, &meaning, config, output, loss, err);
+    }
     if (rc != 0) {
-        (void)err_wrap(err, "metric %s", class->name);
+        (void)err_wrap(err, "metric %s", meaning.class->name);
         metric_destroy(&metric);
         return rc;
     }
@@ -207,11 +253,20 @@ int metric_create(const char *name, const json_t *config, const char *as_name,
 
 void metric_destroy(struct metric **metric)
 {
-    if (*metric != NULL) {
-        mem_free((*metric)->name);
-        mem_free(*metric);
-        *metric = NULL;
+    struct metric *m = *metric;
+
+    if (m == NULL) {
+        return;
     }
+    for (size_t i = 0; i < METRIC_MAX_LISTS; i++) {
+        mem_free(m->lists[i].values);
+    }
+    mem_free(m->points);
+    mem_free(m->name);
+    mem_free(m->dtype);
+    loss_destroy(&m->loss);
+    mem_free(m);
+    *metric = NULL;
 }
 
 const char *metric_name(const struct metric *metric)
@@ -226,23 +281,7 @@ const char *metric_class_name(const struct metric *metric)
 
 json_t *metric_config(const struct metric *metric)
 {
-    const struct metric_option *options = class_options(metric->class);
-    json_t *config =
-        json_pack("{s:s, s:s}", "name", metric->name, "dtype", "float32");
-
-    for (size_t i = 0; config != NULL && options[i].name != NULL; i++) {
-        double v = metric->options[i];
-        json_t *value = options[i].type == METRIC_FLAG ? json_boolean(v != 0.0)
-                        : options[i].type == METRIC_INTEGER
-                            ? json_integer((json_int_t)v)
-                            : json_real(v);
-
-        if (json_object_set_new(config, options[i].name, value) != 0) {
-            json_decref(config);
-            return NULL;
-        }
-    }
-    return config;
+    return metric_options_config(metric);
 }
 
 bool metric_is_weighted(const struct metric *metric)
@@ -250,11 +289,21 @@ bool metric_is_weighted(const struct metric *metric)
     return metric->weighted;
 }
 
+bool metric_takes_logits(const struct metric *metric)
+{
+    return metric->loss != NULL && loss_takes_logits(metric->loss);
+}
+
 /* ---- states -------------------------------------------------------------- */
+
+static bool is_mean(const struct metric *metric)
+{
+    return metric->class->update == NULL;
+}
 
 size_t metric_state_size(const struct metric *metric)
 {
-    return metric->class->row != NULL ? 2 : metric->class->state_size(metric);
+    return is_mean(metric) ? 2 : metric->class->state_size(metric);
 }
 
 size_t metric_result_size(const struct metric *metric)
@@ -264,32 +313,131 @@ size_t metric_result_size(const struct metric *metric)
                : 1;
 }
 
-void metric_update(const struct metric *metric, const float *y, const float *p,
-                   const float *w, size_t rows, const struct shape *output,
-                   double *state)
+/* The class number of a position; false if it is none. */
+static bool class_of(const struct loss_unit *u)
 {
-    size_t n = shape_size(output);
+    return *u->y >= 0.0f && *u->y < (float)u->width;
+}
 
-    if (metric->class->row == NULL) {
-        metric->class->update(metric, y, p, w, rows, output, state);
+static double value_of(const struct metric *metric, struct loss_unit *u,
+                       bool *counts)
+{
+    double value;
+
+    *counts = true;
+    if (metric->loss == NULL) {
+        return metric->class->value(metric, u);
+    }
+    if (metric->loss->has_ignore_class &&
+        *u->y == (float)metric->loss->ignore_class) {
+        *counts = false;
+        return 0.0;
+    }
+    if (metric->sparse) {
+        if (!class_of(u)) {
+            return NAN;
+        }
+        u->label = (size_t)*u->y;
+    }
+    value = metric->loss->class->value(u);
+    return metric->class->negated ? -value : value;
+}
+
+static bool are_binary(const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (y[i] != 0.0f && y[i] != 1.0f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How a batch is cut for a mean over rows. */
+static struct loss_unit first_unit(const struct metric *metric,
+                                   const struct metric_batch *b,
+                                   struct units *units)
+{
+    const struct loss *loss = metric->loss;
+    const struct axes last = axes_last();
+    bool taken = b->logits != NULL && metric_takes_logits(metric);
+
+    if (b->output->rank > 0) {
+        units_init(units, loss != NULL ? &loss->axes : &last, b->output,
+                   b->rows);
+    } else {
+        *units = (struct units){.count = 1, .width = 1};
+    }
+    return (struct loss_unit){
+        .loss = loss,
+        .width = units->width,
+        .classes = metric->width,
+        .y = b->y,
+        .p = taken ? b->logits : b->p,
+        .logits = taken || (loss != NULL && loss->from_logits),
+        .binary_labels = loss != NULL && loss->class->asks_binary &&
+                         are_binary(b->y, b->rows * metric->label_size),
+    };
+}
+
+/* Keras averages over the positions of a row first, weights (the mask, too)
+ * and values alike. Without weights it divides by the number of rows, even if
+ * positions with an ignored class add nothing. */
+static void add_means(const struct metric *metric, const struct metric_batch *b,
+                      double *state)
+{
+    struct units units;
+    struct loss_unit u = first_unit(metric, b, &units);
+    const float *mask = metric->class->unmasked ? NULL : b->mask;
+    size_t step = metric->sparse ? 1 : units.width; /* of labels */
+
+    if (units.whole) {
+        bool counts;
+
+        state[0] += value_of(metric, &u, &counts);
+        state[1] += 1.0;
         return;
     }
-    for (size_t r = 0; r < rows; r++) {
-        double weight = w != NULL ? (double)w[r] : 1.0;
+    for (size_t r = 0; r < b->rows; r++) {
+        double weight = b->weights != NULL ? (double)b->weights[r] : 1.0;
+        double sum = 0.0;
+        size_t left = 0;
 
-        state[0] +=
-            weight * metric->class->row(metric, y + r * metric->label_size,
-                                        p + r * n, output);
-        state[1] += weight;
+        for (size_t i = 0; i < units.count; i++) {
+            size_t at = r * units.count + i;
+            bool counts;
+
+            if (mask == NULL || mask[at] != 0.0f) {
+                sum += value_of(metric, &u, &counts);
+                left += counts || (mask == NULL && b->weights == NULL);
+            }
+            u.y += step;
+            u.p += units.width;
+        }
+        state[0] += weight * (sum / (double)units.count);
+        state[1] += weight * ((double)left / (double)units.count);
+    }
+}
+
+void metric_update(const struct metric *metric,
+                   const struct metric_batch *batch, double *state)
+{
+    if (is_mean(metric)) {
+        add_means(metric, batch, state);
+    } else {
+        metric->class->update(metric, batch, state);
     }
 }
 
 void metric_result(const struct metric *metric, const double *state,
                    double *result)
 {
-    if (metric->class->row == NULL) {
+    if (!is_mean(metric)) {
         metric->class->result(metric, state, result);
-    } else {
-        result[0] = state[1] != 0.0 ? state[0] / state[1] : 0.0;
+        return;
+    }
+    result[0] = metric_ratio(state[0], state[1]);
+    if (metric->class->finish != NULL) {
+        result[0] = metric->class->finish(result[0]);
     }
 }

@@ -24,13 +24,29 @@ struct loss;
 struct metric;
 struct model;
 
+/* Doubles in the state of one metric, at most. */
+#define METRIC_MAX_STATE ((size_t)1 << 20)
+
+/* Rows of one output; arrays are borrowed. A position is a vector along the
+ * last axis: a row has one or, with more axes, several. */
+struct metric_batch {
+    size_t rows;
+    const struct shape *output;
+    const float *y;       /* rows x elements of the label */
+    const float *p;       /* rows x elements of the output */
+    const float *logits;  /* what a closing softmax or sigmoid got, or NULL */
+    const float *weights; /* one per row, or NULL for 1 */
+    const float *mask;    /* one per position, 0: left out; or NULL */
+};
+
 /* One metric of an output. `name` as in compile(): class, function or alias;
  * "acc" and "accuracy" without a config are resolved from the output's shape
- * and the loss (NULL: none) as Keras does. as_name: reported name; NULL for
- * Keras' default, which is the config's "name" or the class's own, or, without
- * a config, `name` as given. weighted: it takes sample weights
- * (weighted_metrics). Metrics that the labels of the loss do not suit are
- * refused. */
+ * and the loss (NULL: none) as Keras does. A MeanMetricWrapper has the
+ * function in its config, as "fn": that of a loss or of an accuracy. as_name:
+ * reported name; NULL for Keras' default, which is the config's "name" or the
+ * class's own, or, without a config, `name` as given. weighted: it takes sample
+ * weights (weighted_metrics). Metrics that the labels of the loss do not suit
+ * are refused. */
 int metric_create(const char *name, const json_t *config, const char *as_name,
                   bool weighted, const struct shape *output,
                   const struct loss *loss, struct metric **out,
@@ -43,11 +59,12 @@ bool metric_is_weighted(const struct metric *metric);
 /* Doubles in its state, and numbers in its result (1 for most). */
 size_t metric_state_size(const struct metric *metric);
 size_t metric_result_size(const struct metric *metric);
-/* Adds rows. y and p: rows x elements of label and output; w: one weight per
- * row or NULL. */
-void metric_update(const struct metric *metric, const float *y, const float *p,
-                   const float *w, size_t rows, const struct shape *output,
-                   double *state);
+/* Whether it is computed from `logits` where there are any. */
+bool metric_takes_logits(const struct metric *metric);
+/* Adds rows to a state. Those metrics that Keras computes as means of a
+ * function heed the mask, others do not. */
+void metric_update(const struct metric *metric,
+                   const struct metric_batch *batch, double *state);
 void metric_result(const struct metric *metric, const double *state,
                    double *result);
 
@@ -76,11 +93,18 @@ void totals_merge(struct totals *a, const struct totals *b);
 size_t totals_result_size(const struct totals *totals, size_t i);
 void totals_result(const struct totals *totals, size_t i, double *out);
 
-/* For the worker: one batch. loss: the total loss of the batch (with
- * penalties); output_losses: one per output; y, p: label and prediction of
- * each output; w: row weights or NULL. */
-void totals_add_batch(struct totals *totals, size_t rows, double loss,
-                      const double *output_losses, const float *const *y,
-                      const float *const *p, const float *w);
+/* For the worker: one batch. Arrays with one entry per output; `logits` and
+ * `masks` may be NULL, and so may their entries (see struct metric_batch). */
+struct totals_batch {
+    size_t rows;
+    double loss;                 /* of the batch, with penalties */
+    const double *output_losses; /* without loss weights */
+    const float *const *y;
+    const float *const *p;
+    const float *const *logits;
+    const float *const *masks;
+    const float *weights; /* one per row, or NULL for 1 */
+};
+void totals_add_batch(struct totals *totals, const struct totals_batch *batch);
 
 #endif

@@ -253,23 +253,38 @@ void totals_result(const struct totals *totals, size_t i, double *out)
     }
 }
 
-void totals_add_batch(struct totals *totals, size_t rows, double loss,
-                      const double *output_losses, const float *const *y,
-                      const float *const *p, const float *w)
+static struct metric_batch batch_of(const struct totals *totals,
+                                    const struct totals_batch *batch,
+                                    const struct entry *e)
+{
+    size_t i = e->output;
+
+    return (struct metric_batch){
+        .rows = batch->rows,
+        .output = model_output_shape(totals->model, i),
+        .y = batch->y[i],
+        .p = batch->p[i],
+        .logits = batch->logits != NULL ? batch->logits[i] : NULL,
+        .weights = metric_is_weighted(e->metric) ? batch->weights : NULL,
+        .mask = batch->masks != NULL ? batch->masks[i] : NULL,
+    };
+}
+
+void totals_add_batch(struct totals *totals, const struct totals_batch *batch)
 {
     for (size_t i = 0; i < totals->count; i++) {
         const struct entry *e = &totals->entries[i];
         double *state = totals->states + e->state;
 
         if (e->metric != NULL) {
-            metric_update(e->metric, y[e->output], p[e->output],
-                          metric_is_weighted(e->metric) ? w : NULL, rows,
-                          model_output_shape(totals->model, e->output), state);
+            struct metric_batch rows = batch_of(totals, batch, e);
+
+            metric_update(e->metric, &rows, state);
         } else if (e->is_total) {
-            state[0] += loss * (double)rows;
-            state[1] += (double)rows;
+            state[0] += batch->loss * (double)batch->rows;
+            state[1] += (double)batch->rows;
         } else {
-            state[0] += output_losses[e->output];
+            state[0] += batch->output_losses[e->output];
             state[1] += 1.0;
         }
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * loss: what the losses of common/model/loss.h compute, with their gradients.
- * Formulas, clipping and reductions are those of Keras 3 (keras.losses) on
- * the TensorFlow backend. That backend matters: where the output comes
+ * loss: the losses of common/model/loss.h over a batch, with their gradients:
+ * sample weights, masks and reductions are those of Keras 3 (keras.losses.Loss)
+ * on the TensorFlow backend. That backend matters: where the output comes
  * straight from a softmax or sigmoid, a crossentropy is computed from what
  * that activation got (`logits`), not from the probabilities, whatever
  * from_logits says.
@@ -17,7 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One output of a batch; arrays are borrowed. */
+/* One output of a batch; arrays are borrowed. A position is a vector along
+ * the last axis: a row has one or, with more axes, several. */
 struct loss_batch {
     const struct loss *loss;
     const struct shape *output;
@@ -26,15 +27,17 @@ struct loss_batch {
     const float *p;       /* rows x elements of the output */
     const float *logits;  /* what a closing softmax or sigmoid got, or NULL */
     const float *weights; /* one per row, or NULL for 1 */
+    const float *mask;    /* one per position, 0: left out; or NULL */
 };
 
-/* Whether a loss of this kind reads `logits` where there are any. */
+/* Whether this loss reads `logits` where there are any. */
 bool loss_takes_logits(const struct loss *loss);
 
 /* *value becomes the reduced loss of the batch. gradient (rows x elements, or
  * NULL) becomes scale times its gradient: by the logits if they were given and
- * taken, by p otherwise. ERR_INVALID: a class number that is not one, with its
- * row; ERR_UNSUPPORTED: an option that is not computed. */
+ * taken, by p otherwise. A mean is one over the positions that the mask and
+ * ignore_class leave, and 0 if they leave none. ERR_INVALID: a class number
+ * that is not one, with its row; ERR_UNSUPPORTED: what is not computed. */
 int loss_compute(const struct loss_batch *batch, float scale, float *gradient,
                  double *value, struct err *err) ERR_CHECKED;
 

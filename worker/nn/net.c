@@ -116,13 +116,32 @@ static void gradient_arrived(struct plan_tensor *root, size_t rows,
     root->written = true;
 }
 
+/* Losses have one value per vector along the last axis: the mask must tell
+ * about as many. */
+static int check_mask(const struct net *net, size_t i, struct err *err)
+{
+    const struct plan_mask *mask = &net->tensors[net->heads[i].tensor].mask;
+    const struct shape *output = model_output_shape(net->model, i);
+    size_t width = (size_t)output->dim[output->rank - 1];
+    char text[SHAPE_TEXT_SIZE];
+
+    if (net->heads[i].mask == NULL ||
+        shape_size(&mask->shape) == shape_size(output) / width) {
+        return 0;
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "the mask of the output has the shape %s, which does not "
+                   "suit the values of the loss",
+                   shape_text(&mask->shape, text));
+}
+
 /* The loss of output i and, in training, its gradient. */
 static int compute_loss(struct net *net, const struct net_batch *batch,
                         size_t i, enum plan_mode mode, struct err *err)
 {
     const struct output_training *training = &net->model->training[i];
     const struct plan_head *head = &net->heads[i];
-    size_t source = head->source[mode];
+    size_t source = head->loss_by_logits ? head->source[mode] : PLAN_NONE;
     struct plan_tensor *root =
         &net->tensors[net->tensors[head->tensor].root[mode]];
     struct loss_batch b = {
@@ -133,6 +152,7 @@ static int compute_loss(struct net *net, const struct net_batch *batch,
         .p = net->predictions[i],
         .logits = source != PLAN_NONE ? net->ops[source].logits : NULL,
         .weights = batch->weights,
+        .mask = head->mask,
     };
     float *target = NULL;
     int rc;
@@ -142,9 +162,9 @@ static int compute_loss(struct net *net, const struct net_batch *batch,
                  : net->logits_written[source] ? net->spare
                                                : net->dlogits[source];
     }
-    rc = loss_compute(&b, (float)training->loss_weight, target, &net->losses[i],
-                      err);
-    if (rc != 0) {
+    if ((rc = check_mask(net, i, err)) != 0 ||
+        (rc = loss_compute(&b, (float)training->loss_weight, target,
+                           &net->losses[i], err)) != 0) {
         (void)err_wrap(err, "output %s", training->name);
         return rc;
     }
@@ -254,6 +274,29 @@ static int penalize_weights(const struct model *m, const float *params,
     return 0;
 }
 
+static void add_totals(struct net *net, const struct net_batch *batch,
+                       enum plan_mode mode, double loss, struct totals *totals)
+{
+    struct totals_batch b = {
+        .rows = batch->rows,
+        .loss = loss,
+        .output_losses = net->losses,
+        .y = batch->y,
+        .p = net->predictions,
+        .logits = net->logits,
+        .masks = net->head_masks,
+        .weights = batch->weights,
+    };
+
+    for (size_t i = 0; i < net->model->output_count; i++) {
+        size_t source = net->heads[i].source[mode];
+
+        net->logits[i] = source != PLAN_NONE ? net->ops[source].logits : NULL;
+        net->head_masks[i] = net->heads[i].mask;
+    }
+    totals_add_batch(totals, &b);
+}
+
 static int check_compiled(const struct net *net, struct err *err)
 {
     if (net->model->training == NULL) {
@@ -285,8 +328,7 @@ int net_evaluate(struct net *net, const float *params,
         (rc = penalize_weights(net->model, params, &loss, NULL, err)) != 0) {
         return rc;
     }
-    totals_add_batch(totals, batch->rows, loss, net->losses, batch->y,
-                     net->predictions, batch->weights);
+    add_totals(net, batch, PLAN_INFERENCE, loss, totals);
     return 0;
 }
 
@@ -422,8 +464,7 @@ int net_gradient(struct net *net, const float *params,
             return rc;
         }
         if (totals != NULL) {
-            totals_add_batch(totals, batch->rows, total, net->losses, batch->y,
-                             net->predictions, batch->weights);
+            add_totals(net, batch, PLAN_TRAINING, total, totals);
         }
     }
     if (loss != NULL) {

@@ -5,6 +5,7 @@
 #include "worker/nn/plan.h"
 
 #include "common/mem.h"
+#include "common/model/metric.h"
 #include "worker/nn/loss.h"
 
 #include <string.h>
@@ -56,6 +57,8 @@ static int allocate(struct net *net, struct err *err)
     net->logits_written = mem_zarray(m->call_count, sizeof(bool));
     net->dlogits = mem_zarray(m->call_count, sizeof(*net->dlogits));
     net->predictions = mem_zarray(m->output_count, sizeof(*net->predictions));
+    net->logits = mem_zarray(m->output_count, sizeof(*net->logits));
+    net->head_masks = mem_zarray(m->output_count, sizeof(*net->head_masks));
     net->losses = mem_zarray(m->output_count, sizeof(*net->losses));
     net->inputs = mem_zarray(2 * ins + 1, sizeof(*net->inputs));
     net->pointers = mem_zarray(ins + 3 * outs, sizeof(*net->pointers));
@@ -65,7 +68,8 @@ static int allocate(struct net *net, struct err *err)
         net->heads == NULL || net->needs_backward == NULL ||
         net->layer_written == NULL || net->logits_written == NULL ||
         net->dlogits == NULL || net->predictions == NULL ||
-        net->losses == NULL || net->inputs == NULL || net->pointers == NULL ||
+        net->logits == NULL || net->head_masks == NULL || net->losses == NULL ||
+        net->inputs == NULL || net->pointers == NULL ||
         net->mask_shapes == NULL || net->masks == NULL) {
         return err_nomem(err);
     }
@@ -213,20 +217,33 @@ static size_t logits_source(struct net *net, size_t tensor, enum plan_mode mode)
     return PLAN_NONE;
 }
 
+/* Whether a metric of the output is computed from logits. */
+static bool metrics_take_logits(const struct output_training *t)
+{
+    for (size_t i = 0; t != NULL && i < t->metric_count; i++) {
+        if (metric_takes_logits(t->metrics[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void find_heads(struct net *net)
 {
     const struct model *m = net->model;
 
     for (size_t i = 0; i < m->output_count; i++) {
-        const struct loss *loss =
-            m->training != NULL ? m->training[i].loss : NULL;
+        const struct output_training *t =
+            m->training != NULL ? &m->training[i] : NULL;
+        const struct loss *loss = t != NULL ? t->loss : NULL;
         struct plan_head *head = &net->heads[i];
         size_t tensor = plan_tensor_index(net, m->outputs[i]);
 
         head->tensor = tensor;
+        head->loss_by_logits = loss != NULL && loss_takes_logits(loss);
         for (int mode = 0; mode < PLAN_MODES; mode++) {
             head->source[mode] = PLAN_NONE;
-            if (loss != NULL && loss_takes_logits(loss)) {
+            if (head->loss_by_logits || metrics_take_logits(t)) {
                 size_t source =
                     logits_source(net, tensor, (enum plan_mode)mode);
 
@@ -275,6 +292,8 @@ void plan_destroy(struct net *net)
     mem_free(net->logits_written);
     mem_free(net->dlogits);
     mem_free(net->predictions);
+    mem_free(net->logits);
+    mem_free(net->head_masks);
     mem_free(net->losses);
     mem_free(net->inputs);
     mem_free(net->pointers);

@@ -45,7 +45,9 @@ struct plan_tensor {
 /* One output of the model. */
 struct plan_head {
     size_t tensor;
-    size_t source[PLAN_MODES]; /* call that gives the logits, or PLAN_NONE */
+    size_t source[PLAN_MODES]; /* call that gives the logits that loss or
+                                  metrics are computed from, or PLAN_NONE */
+    bool loss_by_logits;       /* the loss is, where there are any */
     const float *mask;         /* in the current pass, or NULL */
 };
 
@@ -61,6 +63,8 @@ struct net {
     bool *logits_written;      /* per call: its dlogits hold something */
     float **dlogits;           /* per call, or NULL */
     const float **predictions; /* per model output */
+    const float **logits;      /* per model output; entries may be NULL */
+    const float **head_masks;  /* likewise */
     double *losses;            /* per model output */
     const float **inputs;      /* what op.x, op.y ... point to */
     float **pointers;

@@ -97,8 +97,16 @@ START_TEST(two_outputs)
     unit_ok(totals_create(model, &other, &err), &err);
     expect_names(totals, names, 5);
     ck_assert_double_eq(result(totals, "loss"), 0.0);
-    totals_add_batch(totals, 2, 10.0, losses[0], y, p, NULL);
-    totals_add_batch(other, 1, 4.0, losses[1], y_last, p_last, NULL);
+    totals_add_batch(totals, &(struct totals_batch){.rows = 2,
+                                                    .loss = 10.0,
+                                                    .output_losses = losses[0],
+                                                    .y = y,
+                                                    .p = p});
+    totals_add_batch(other, &(struct totals_batch){.rows = 1,
+                                                   .loss = 4.0,
+                                                   .output_losses = losses[1],
+                                                   .y = y_last,
+                                                   .p = p_last});
     totals_merge(totals, other);
     /* rows weigh in the loss and the metrics, batches in the output losses */
     ck_assert_double_eq(result(totals, "loss"), 8.0);
@@ -166,7 +174,12 @@ START_TEST(equal_names_are_told_apart)
     unit_ok(model_set_training(model, NULL, &spec, 1, &err), &err);
     unit_ok(totals_create(model, &totals, &err), &err);
     expect_names(totals, names, 6);
-    totals_add_batch(totals, 2, 5.0, &loss, ys, ps, w);
+    totals_add_batch(totals, &(struct totals_batch){.rows = 2,
+                                                    .loss = 5.0,
+                                                    .output_losses = &loss,
+                                                    .y = ys,
+                                                    .p = ps,
+                                                    .weights = w});
     ck_assert_double_eq(result(totals, "loss"), 5.0);
     ck_assert_double_eq(result(totals, "mse"), 2.5);
     ck_assert_double_eq(result(totals, "weighted_mse"), 1.75);
