@@ -16,7 +16,7 @@
 
 #define RETRY_MS 60000L
 /* before the first answer of all */
-#define FIRST_RETRY_MS 10000L
+#define FIRST_RETRY_MS 5000L
 #define FIRST_PAUSE_MS 50L
 #define LAST_PAUSE_MS 2000L
 #define WAIT_SECONDS 30

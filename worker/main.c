@@ -49,11 +49,11 @@ static void print_help(struct worker_options *options)
     struct opt table[OPTIONS_MAX];
 
     options_table(options, table);
-    (void)printf("Usage: elephas-worker %s %s < rows\n\n%s\n\n",
+    (void)printf("Usage: elephas-worker %s %s [options] < rows\n\n%s\n\n",
                  options_verb_name(options->verb),
                  options->verb == WORKER_TRAIN || options->verb == WORKER_PACK
-                     ? "--server URL --job ID [options]"
-                     : "(--model FILE | --server URL --job ID) [options]",
+                     ? "--server URL --job ID"
+                     : "(--model FILE | --job ID)",
                  about[options->verb]);
     opt_print(table, stdout);
 }
