@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Training on a real standalone cluster: the same bits as on the local engine,
+resident and by stage, from every kind of source."""
+import gzip
+import json
+import os
+
+import sparklib
+from sparklib import DATA, MNIST_OPTIONS, TRAIN
+
+BASE = ["--batch-size", 64, "--epochs", 2]
+
+
+def test_resident_is_local_bit_for_bit(b):
+    job = b.mnist(*BASE, "--workers", 2, *b.spark())
+    assert "resident workers" in b.job_log(job), b.job_log(job)
+    b.same_bits(job, "--epochs", 2, "--workers", 2)
+    b.no_rest()
+
+
+def test_workers_come_from_the_bundle(b):
+    job = b.start_mnist("--batch-size", 64, "--epochs", 400, "--workers", 2, *b.spark())
+    b.wait_epoch(job, 1)
+    for pid in b.workers():
+        path = os.readlink(f"/proc/{pid}/exe")
+        assert path.startswith(b.path("cluster")), path
+        with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+            assert b.path("cluster") in "".join(line for line in f if "libopenblas" in line)
+        # neither identity nor secrets on the command line
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            assert f.read().split(b"\0")[1:] == [b"train", b""]
+    assert len(b.workers()) == 2
+    assert b.submit("cancel", job).status == 0
+    b.no_rest()
+
+
+def test_more_partitions_than_slots_go_by_stage(b):
+    job = b.mnist(*BASE, "--workers", 8, *b.spark())
+    assert "8 partitions on 2 slots: one Spark job for each round" in b.job_log(job), b.job_log(job)
+    b.same_bits(job, "--epochs", 2, "--workers", 8)
+
+
+def test_stage_with_batches_and_validation(b):
+    options = ["--epochs", 2, "--workers", 3, "--frequency", "batch", "--validation-split", 0.1]
+    job = b.mnist("--batch-size", 512, *options, *b.spark())
+    assert "one Spark job for each round" in b.job_log(job)
+    local = b.mnist("--batch-size", 512, *options)
+    assert b.model(job) == b.model(local), b.job_log(job)
+    histories = [b.get_json(f"/v1/jobs/{j}/history")["history"] for j in (job, local)]
+    assert histories[0] == histories[1] and len(histories[0]["val_loss"]) == 2, histories
+
+
+def test_validation_data(b):
+    options = ["--epochs", 1, "--workers", 2, "--validation-data", sparklib.TEST]
+    job = b.mnist("--batch-size", 64, *options, *b.spark())
+    local = b.mnist("--batch-size", 64, *options)
+    assert b.model(job) == b.model(local)
+    histories = [b.get_json(f"/v1/jobs/{j}/history")["history"] for j in (job, local)]
+    assert histories[0] == histories[1], histories
+
+
+def unpack(b):
+    """The training rows as a directory of several files with headers."""
+    directory = b.path("parts")
+    if not os.path.isdir(directory):
+        os.mkdir(directory)
+        with gzip.open(TRAIN, "rt") as f:
+            header = f.readline()
+            for i, rows in enumerate((700, 1100, 900, 1300)):
+                with open(f"{directory}/part-{i}.csv", "w", encoding="utf-8") as out:
+                    out.write(header + "".join(f.readline() for _ in range(rows)))
+    return directory
+
+
+def test_several_files_are_one_data_set(b):
+    directory = unpack(b)
+    for source in ([directory], [directory + "/part-*.csv"],
+                   sum((["--data", f"{directory}/part-{i}.csv"] for i in range(1, 4)), [f"{directory}/part-0.csv"])):
+        job = b.good("train", "--model", sparklib.MNIST, "--data", *source, *MNIST_OPTIONS, "--seed", 7, "--output",
+                     b.path("o.keras"), *BASE, "--workers", 2, *b.spark(master="local[2]"))["job"]
+        b.same_bits(job, "--epochs", 2, "--workers", 2)
+
+
+def test_partitions_of_the_data_are_kept(b):
+    job = b.mnist(*BASE, *b.spark(), data=unpack(b))
+    document = b.get_json(f"/v1/jobs/{job}")
+    assert document["workers"] == 4, document
+    assert [p["samples"] for p in document["partitions"]] == [700, 1100, 900, 1300]
+    again = b.mnist(*BASE, *b.spark(), data=unpack(b))
+    assert b.model(job) == b.model(again)
+
+
+def libsvm(b):
+    path = b.path("iris.libsvm")
+    with open(f"{DATA}/iris.csv", encoding="utf-8") as f, open(path, "w", encoding="utf-8") as out:
+        next(f)
+        for line in f:
+            label, *values = line.strip().split(",")
+            out.write(label + "".join(f" {i}:{v}" for i, v in enumerate(values, 1)) + "\n")
+    return path
+
+
+def test_text_formats(b):
+    lines = b.path("digits.jsonl")
+    with open(f"{DATA}/digits.csv", encoding="utf-8") as f, open(lines, "w", encoding="utf-8") as out:
+        names = next(f).strip().split(",")
+        for line in f:
+            out.write(json.dumps(dict(zip(names, map(float, line.split(","))))) + "\n")
+    model = make_model(b, 64, 10)
+    options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
+               "--label", "label", "--nb-classes", 10]
+    jobs = [b.good("train", *options, "--data", lines, *engine)["job"]
+            for engine in ([], b.spark(master="local[2]"))]
+    assert b.model(jobs[0]) == b.model(jobs[1])
+    model = make_model(b, 4, 3)
+    options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
+               "--data", libsvm(b), "--format", "libsvm", "--nb-classes", 3]
+    jobs = [b.good("train", *options, *engine)["job"] for engine in ([], b.spark(master="local[2]"))]
+    assert b.model(jobs[0]) == b.model(jobs[1])
+
+
+def make_model(b, inputs, outputs):
+    """An architecture file of one softmax layer."""
+    path = b.path(f"softmax-{inputs}-{outputs}.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({
+            "module": "keras", "class_name": "Sequential", "registered_name": None,
+            "config": {"name": "softmax", "trainable": True, "dtype": "float32",
+                       "build_input_shape": [None, inputs], "layers": [
+                           {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
+                            "config": {"batch_shape": [None, inputs], "dtype": "float32", "sparse": False,
+                                       "name": "in"}},
+                           {"module": "keras.layers", "class_name": "Dense", "registered_name": None,
+                            "config": {"name": "out", "trainable": True, "dtype": "float32", "units": outputs,
+                                       "activation": "softmax", "use_bias": True,
+                                       "kernel_initializer": {"module": "keras.initializers",
+                                                              "class_name": "GlorotUniform",
+                                                              "config": {"seed": None}, "registered_name": None},
+                                       "bias_initializer": {"module": "keras.initializers", "class_name": "Zeros",
+                                                            "config": {}, "registered_name": None},
+                                       "kernel_regularizer": None, "bias_regularizer": None,
+                                       "kernel_constraint": None, "bias_constraint": None},
+                            "build_config": {"input_shape": [None, inputs]}}]},
+            "compile_config": {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": ["accuracy"],
+                               "loss_weights": None, "weighted_metrics": None, "run_eagerly": False,
+                               "steps_per_execution": 1, "jit_compile": False}}, f)
+    return path
+
+
+def test_typed_columns(b):
+    """Numbers, arrays and vectors of parquet and orc, a query and a table: the
+    digits in all of these are the digits of the csv file."""
+    b.run_python(f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", b.path("tables"))
+    model = make_model(b, 64, 10)
+    options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
+               "--nb-classes", 10]
+    want = b.model(b.good("train", *options, "--data", f"{DATA}/digits.csv", "--label", "label")["job"])
+    tables = b.path("tables")
+    for source in (["--data", f"{tables}/numbers.parquet", "--label", "label"],
+                   ["--data", f"{tables}/vectors.parquet", "--label", "label", "--features", "pixels"],
+                   ["--data", f"{tables}/arrays.orc", "--label", "label", "--features", "top,bottom"],
+                   ["--data", f"{tables}/numbers.parquet", "--label", "0", "--features", "1-64"],
+                   ["--sql", f"select * from parquet.`{tables}/vectors.parquet`", "--label", "label",
+                    "--features", "pixels"]):
+        job = b.good("train", *options, *source, *b.spark(master="local[2]"))["job"]
+        assert b.model(job) == want, (source, b.job_log(job))
+
+
+def test_dynamic_allocation(b):
+    conf = {"spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+            "spark.dynamicAllocation.minExecutors": "0", "spark.dynamicAllocation.initialExecutors": "1",
+            "spark.dynamicAllocation.maxExecutors": "2", "spark.dynamicAllocation.executorIdleTimeout": "2s"}
+    job = b.mnist(*BASE, "--workers", 2, *b.spark(conf))
+    b.same_bits(job, "--epochs", 2, "--workers", 2)
+
+
+sparklib.main([
+    test_resident_is_local_bit_for_bit, test_workers_come_from_the_bundle,
+    test_more_partitions_than_slots_go_by_stage, test_stage_with_batches_and_validation, test_validation_data,
+    test_several_files_are_one_data_set, test_partitions_of_the_data_are_kept, test_text_formats,
+    test_typed_columns, test_dynamic_allocation])
