@@ -198,10 +198,10 @@ demo: all ## train, evaluate and predict MNIST with a private elephasd
 	$(Q)deploy/demo.sh $(B)/bin build/demo
 
 install: all ## install into DESTDIR/PREFIX
-	$(Q)deploy/install.sh '$(DESTDIR)$(PREFIX)'
+	$(Q)deploy/install.sh '$(DESTDIR)' '$(PREFIX)'
 
 uninstall: ## remove what install put there
-	$(Q)deploy/install.sh --remove '$(DESTDIR)$(PREFIX)'
+	$(Q)deploy/install.sh --remove '$(DESTDIR)' '$(PREFIX)'
 
 clean: ## remove build/
 	rm -rf build

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# install.sh [--remove] PREFIX: programs, man pages and the service unit.
+# install.sh [--remove] DESTDIR PREFIX: programs, man pages and the service
+# unit, in DESTDIR/PREFIX.
 set -eu
 cd "$(dirname "$0")/.."
 remove=
@@ -9,7 +10,8 @@ if [ "$1" = --remove ]; then
     remove=1
     shift
 fi
-prefix=$1
+prefix=$1$2
+seen=$2
 
 # put MODE SOURCE TARGET
 put() {
@@ -27,7 +29,11 @@ for page in docs/man/*.[18]; do
     [ -f "$page" ] || continue
     put 644 "$page" "share/man/man${page##*.}/$(basename "$page")"
 done
-put 644 deploy/systemd/elephasd.service lib/systemd/system/elephasd.service
+unit=$(mktemp)
+trap 'rm -f "$unit"' EXIT
+# the prefix as the service will see it, without DESTDIR
+sed "s|^ExecStart=/usr/local|ExecStart=$seen|" deploy/systemd/elephasd.service >"$unit"
+put 644 "$unit" lib/systemd/system/elephasd.service
 put 644 deploy/elephasd.conf share/doc/elephasd/elephasd.conf
 put 644 README.md share/doc/elephasd/README.md
 put 644 LICENSE share/doc/elephasd/LICENSE
