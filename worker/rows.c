@@ -8,6 +8,7 @@
 
 #include "common/mem.h"
 
+#include <math.h>
 #include <string.h>
 
 struct rows {
@@ -436,19 +437,31 @@ static int begin(struct rows *r, struct view line, bool *header,
     return rows_identity(r)->packed ? 0 : resolve(r, err);
 }
 
-static void pack_features(const struct rows *r, const float *values, float *x)
+static int pack_features(const struct rows *r, const float *values, float *x,
+                         struct err *err)
 {
     const size_t *at = r->features.at;
     size_t n = r->features.count;
+    char text[COLUMN_TEXT_SIZE];
 
     for (size_t i = 0; i < n; i++) {
         x[i] = values[at[i]];
     }
-    if (r->scale != 1.0F) {
-        for (size_t i = 0; i < n; i++) {
-            x[i] /= r->scale;
+    if (r->scale == 1.0F) {
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        x[i] /= r->scale;
+    }
+    for (size_t i = 0; fabsf(r->scale) < 1 && i < n; i++) {
+        if (!isfinite(x[i])) {
+            return err_set(err, ERR_INVALID,
+                           "%s: %.9g divided by the scale of %.9g is too large",
+                           columns_text(&r->columns, at[i], text),
+                           (double)values[at[i]], (double)r->scale);
         }
     }
+    return 0;
 }
 
 static int pack_labels(const struct rows *r, const float *values, float *y,
@@ -529,8 +542,8 @@ int rows_next(struct rows *r, float *row, bool *end, struct err *err)
         r->used++;
         return 0;
     }
-    pack_features(r, values, row);
-    if (r->purpose != ROWS_PREDICT) {
+    rc = pack_features(r, values, row, err);
+    if (rc == 0 && r->purpose != ROWS_PREDICT) {
         rc = pack_labels(r, values, row + r->layout.features, err);
     }
     if (rc != 0) {

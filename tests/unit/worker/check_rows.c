@@ -384,6 +384,9 @@ START_TEST(faults_of_columns_say_what_there_is)
     o = (struct row_options){.labels = label_last, .label_count = 1};
     FAULT("1,2,x,4\n", &o, m, ROWS_TRAIN, "row 1", "column 2", "'x'",
           "--header");
+    o.scale = 1e-30;
+    FAULT("1,2,3,4\n1,2e20,3,4\n", &o, m, ROWS_TRAIN, "row 2", "column 1",
+          "2e+20", "scale");
     o.sample_weight = "0-1";
     FAULT("1,2,3,4\n", &o, m, ROWS_TRAIN, "sample weight '0-1'", "one column");
     o = (struct row_options){.format = "xml"};
