@@ -34,7 +34,11 @@ size_t http_head_length(const char *data, size_t len)
 static int bad(int *status, int code, const char *what, struct err *err)
 {
     *status = code;
-    return err_set(err, ERR_PROTO, "%s", what);
+    return err_set(err,
+                   code == 404   ? ERR_NOT_FOUND
+                   : code == 431 ? ERR_LIMIT
+                                 : ERR_PROTO,
+                   "%s", what);
 }
 
 static bool is_token(const char *s)

@@ -48,7 +48,8 @@ struct http_head {
 size_t http_head_length(const char *data, size_t len);
 
 /* Parses a head of http_head_length() bytes with a NUL behind; the text is cut
- * up in place and must live as long as *out. On failure *status is the HTTP
+ * up in place and must live as long as *out. On failure (ERR_PROTO; ERR_LIMIT;
+ * ERR_NOT_FOUND for a path that cannot be one of ours) *status is the HTTP
  * status to answer with: 400, 404, 417, 431, 501 or 505. `scratch` has room
  * for HTTP_SCRATCH(len) bytes and lives as long (decoded copies of the target,
  * where a parameter without a value needs a terminator more than it has). */

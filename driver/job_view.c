@@ -118,8 +118,7 @@ static int put_identity(const struct job *job, json_t *o)
             0 ||
         put(o, "workers", json_integer(spec->workers)) != 0 ||
         put_text(o, "engine", spec->engine) != 0 ||
-        put_text(o, "model", job->model) != 0 ||
-        put(o, "seed", json_integer((json_int_t)spec->seed)) != 0) {
+        put_text(o, "model", job->model) != 0) {
         return -1;
     }
     if (spec->source_job != NULL &&
@@ -129,7 +128,8 @@ static int put_identity(const struct job *job, json_t *o)
     if (spec->kind != JOB_TRAIN) {
         return 0;
     }
-    return put(o, "epoch", json_integer(0)) |
+    return put(o, "seed", json_integer((json_int_t)spec->seed)) |
+           put(o, "epoch", json_integer(0)) |
            put(o, "epochs", json_integer(spec->training.epochs));
 }
 

@@ -17,64 +17,66 @@
 #define OPTION_COUNT 20
 #define MAX_BODY_DEFAULT ((int64_t)1 << 30)
 
+static struct opt text(const char *name, const char **target, const char *value,
+                       const char *help)
+{
+    return (struct opt){.name = name,
+                        .type = OPT_STRING,
+                        .target = target,
+                        .value = value,
+                        .help = help};
+}
+
+static struct opt number(const char *name, int64_t *target, const char *value,
+                         double min, double max, const char *help)
+{
+    return (struct opt){.name = name,
+                        .type = OPT_INT,
+                        .target = target,
+                        .value = value,
+                        .min = min,
+                        .max = max,
+                        .help = help};
+}
+
+static struct opt flag(const char *name, char letter, bool *target,
+                       const char *help)
+{
+    return (struct opt){.name = name,
+                        .letter = letter,
+                        .type = OPT_FLAG,
+                        .target = target,
+                        .help = help};
+}
+
 static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
 {
     const struct opt options[] = {
-        {.name = "config",
-         .type = OPT_STRING,
-         .target = &s->config,
-         .value = "FILE",
-         .help = "read options from FILE: lines NAME = VALUE, the names as "
-                 "here without dashes; the command line wins"},
-        {.name = "state-dir",
-         .type = OPT_STRING,
-         .target = &s->state_dir,
-         .value = "DIR",
-         .help = "where jobs, models and the token are kept "
-                 "(/var/lib/elephasd for root, else ~/.local/state/elephasd)"},
-        {.name = "listen",
-         .type = OPT_STRING,
-         .target = &s->listen,
-         .value = "HOST:PORT",
-         .help = "answer here (127.0.0.1:4000); port 0 takes a free one; the "
-                 "address is then in DIR/address"},
-        {.name = "advertise",
-         .type = OPT_STRING,
-         .target = &s->advertise,
-         .value = "HOST:PORT",
-         .help = "what workers on other machines are told to connect to (the "
-                 "address listened on)"},
-        {.name = "workers-dir",
-         .type = OPT_STRING,
-         .target = &s->workers_dir,
-         .value = "DIR",
-         .help = "where elephas-worker is (beside elephasd)"},
-        {.name = "spark-home",
-         .type = OPT_STRING,
-         .target = &s->spark_home,
-         .value = "DIR",
-         .help = "the Spark installation for jobs of the spark engine "
-                 "(SPARK_HOME, then spark-submit on PATH)"},
-        {.name = "spark-worker",
-         .type = OPT_STRING,
-         .target = &s->spark_worker,
-         .value = "PATH",
-         .help = "elephas-worker as it is installed on the executors (it is "
-                 "shipped to them)"},
-        {.name = "max-jobs",
-         .type = OPT_INT,
-         .target = &s->max_jobs,
-         .value = "N",
-         .min = 1,
-         .max = 1000,
-         .help = "run at most N jobs at once, the others wait (4)"},
-        {.name = "max-body",
-         .type = OPT_INT,
-         .target = &s->max_body,
-         .value = "BYTES",
-         .min = 65536,
-         .max = (double)((int64_t)1 << 40),
-         .help = "refuse requests with a longer body (1073741824)"},
+        text("config", &s->config, "FILE",
+             "read options from FILE: lines NAME = VALUE, the names as here "
+             "without dashes; the command line wins"),
+        text("state-dir", &s->state_dir, "DIR",
+             "where jobs, models and the token are kept (/var/lib/elephasd for "
+             "root, else ~/.local/state/elephasd)"),
+        text("listen", &s->listen, "HOST:PORT",
+             "answer here (127.0.0.1:4000); port 0 takes a free one; the "
+             "address is then in DIR/address"),
+        text("advertise", &s->advertise, "HOST:PORT",
+             "what workers on other machines are told to connect to (the "
+             "address listened on)"),
+        text("workers-dir", &s->workers_dir, "DIR",
+             "where elephas-worker is (beside elephasd)"),
+        text("spark-home", &s->spark_home, "DIR",
+             "the Spark installation for jobs of the spark engine (SPARK_HOME, "
+             "then spark-submit on PATH)"),
+        text("spark-worker", &s->spark_worker, "PATH",
+             "elephas-worker as it is installed on the executors (it is "
+             "shipped to them)"),
+        number("max-jobs", &s->max_jobs, "N", 1, 1000,
+               "run at most N jobs at once, the others wait (4)"),
+        number("max-body", &s->max_body, "BYTES", 65536,
+               (double)((int64_t)1 << 40),
+               "refuse requests with a longer body (1073741824)"),
         {.name = "data-roots",
          .type = OPT_LIST,
          .target = &s->data_roots,
@@ -86,19 +88,10 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
          .value = "LEVEL",
          .choices = "debug|info|warn|error",
          .help = "debug, info, warn or error (info)"},
-        {.name = "daemon",
-         .type = OPT_FLAG,
-         .target = &s->detach,
-         .help = "detach once it answers; the log goes to DIR/elephasd.log"},
-        {.name = "version",
-         .type = OPT_FLAG,
-         .target = &s->version,
-         .help = "print the version"},
-        {.name = "help",
-         .letter = 'h',
-         .type = OPT_FLAG,
-         .target = &s->help,
-         .help = "print this"},
+        flag("daemon", 0, &s->detach,
+             "detach once it answers; the log goes to DIR/elephasd.log"),
+        flag("version", 0, &s->version, "print the version"),
+        flag("help", 'h', &s->help, "print this"),
         {.name = NULL},
     };
 

@@ -127,7 +127,8 @@ START_TEST(refuses)
     struct parsed p;
 
     parse(&p, refused[_i].text);
-    ck_assert_int_eq(p.rc, ERR_PROTO);
+    ck_assert_int_eq(p.rc,
+                     refused[_i].status == 404 ? ERR_NOT_FOUND : ERR_PROTO);
     ck_assert_int_eq(p.status, refused[_i].status);
     ck_assert_str_ne(p.err.msg, "");
 }
@@ -143,7 +144,7 @@ START_TEST(refuses_too_many_of_anything)
     }
     (void)strcat(text, "\r\n");
     parse(&p, text);
-    ck_assert_int_eq(p.rc, ERR_PROTO);
+    ck_assert_int_eq(p.rc, ERR_LIMIT);
     ck_assert_int_eq(p.status, 431);
     /* the most parameters without values, in the shortest head: the decoded
      * copies need more room than the head has */

@@ -5,22 +5,12 @@
  * raw socket; server and client share one thread.
  */
 #include "tests/lib/unit.h"
+#include "tests/unit/driver/peer.h"
 
 #include "driver/http.h"
 #include "driver/journal.h"
 
-#include <event2/event.h>
-
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 static struct fixture {
     char *dir;
@@ -72,79 +62,25 @@ static void teardown(void)
 
 /* ---- a reader ---- */
 
-struct client {
-    int fd;
-    char *in;
-    size_t len;
-    bool eof;
-};
-
-static void pump(int ms)
+static void dial(struct peer *c, const char *query)
 {
-    for (int i = 0; i < ms; i++) {
-        struct timespec nap = {0, 1000000};
-
-        (void)event_base_loop(f.base, EVLOOP_NONBLOCK);
-        (void)nanosleep(&nap, NULL);
-    }
-}
-
-static void dial(struct client *c, const char *query)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)f.port)};
     char request[200];
 
-    memset(c, 0, sizeof(*c));
-    c->in = calloc(1, 1);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(c->fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    (void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    peer_dial(c, f.base, f.port);
     /* 1.0: the body comes without chunks */
     (void)snprintf(request, sizeof(request), "GET /%s HTTP/1.0\r\n\r\n", query);
-    ck_assert_int_gt(send(c->fd, request, strlen(request), 0), 0);
-    pump(5);
+    peer_say(c, request);
+    peer_pump(f.base, 5);
 }
 
-static void take(struct client *c)
-{
-    char data[65536];
-    ssize_t n;
-
-    while ((n = recv(c->fd, data, sizeof(data), 0)) > 0) {
-        c->in = realloc(c->in, c->len + (size_t)n + 1);
-        memcpy(c->in + c->len, data, (size_t)n);
-        c->len += (size_t)n;
-        c->in[c->len] = '\0';
-    }
-    c->eof = c->eof || n == 0;
-}
-
-static const char *body(struct client *c)
+static const char *body(struct peer *c)
 {
     const char *start;
 
-    pump(5);
-    take(c);
+    peer_pump(f.base, 5);
+    peer_take(c);
     start = strstr(c->in, "\r\n\r\n");
     return start != NULL ? start + 4 : "";
-}
-
-static void expect_end(struct client *c)
-{
-    for (int i = 0; i < 2000 && !c->eof; i++) {
-        pump(1);
-        take(c);
-    }
-    ck_assert(c->eof);
-}
-
-static void hang_up(struct client *c)
-{
-    (void)close(c->fd);
-    free(c->in);
-    pump(3);
 }
 
 static void append(const char *line)
@@ -158,7 +94,7 @@ static void append(const char *line)
 
 START_TEST(sends_what_was_and_what_comes)
 {
-    struct client c;
+    struct peer c;
 
     make(JOURNAL_EVENTS, UINT64_MAX);
     append("{\"a\":1}");
@@ -175,26 +111,26 @@ START_TEST(sends_what_was_and_what_comes)
     ck_assert_uint_eq(journal_readers(f.journal), 1);
     append("{\"last\":1}");
     journal_end(f.journal);
-    expect_end(&c);
+    peer_expect_end(&c);
     ck_assert_ptr_nonnull(strstr(body(&c), "id: 4\ndata: {\"last\":1}\n\n"));
     ck_assert_uint_eq(journal_readers(f.journal), 0);
-    hang_up(&c);
+    peer_hang_up(&c);
     /* what was only shown is not kept */
     dial(&c, "?after=2");
-    expect_end(&c);
+    peer_expect_end(&c);
     ck_assert_str_eq(body(&c), "id: 3\ndata: {\"a\": 3}\n\n"
                                "id: 4\ndata: {\"last\":1}\n\n");
-    hang_up(&c);
+    peer_hang_up(&c);
     dial(&c, "?after=9");
-    expect_end(&c);
+    peer_expect_end(&c);
     ck_assert_str_eq(body(&c), "");
-    hang_up(&c);
+    peer_hang_up(&c);
 }
 END_TEST
 
 START_TEST(goes_on_after_a_restart)
 {
-    struct client c;
+    struct peer c;
     FILE *file;
 
     make(JOURNAL_EVENTS, UINT64_MAX);
@@ -210,15 +146,15 @@ START_TEST(goes_on_after_a_restart)
     append("{\"a\":3}");
     ck_assert_str_eq(body(&c),
                      "id: 1\ndata: {\"a\":1}\n\nid: 3\ndata: {\"a\":3}\n\n");
-    hang_up(&c);
-    pump(5);
+    peer_hang_up(&c);
+    peer_pump(f.base, 5);
     ck_assert_uint_eq(journal_readers(f.journal), 0);
 }
 END_TEST
 
 START_TEST(waits_for_the_first_line)
 {
-    struct client c;
+    struct peer c;
 
     make(JOURNAL_EVENTS, UINT64_MAX);
     dial(&c, "");
@@ -226,14 +162,14 @@ START_TEST(waits_for_the_first_line)
     append("{}");
     ck_assert_str_eq(body(&c), "id: 1\ndata: {}\n\n");
     journal_destroy(&f.journal);
-    expect_end(&c);
-    hang_up(&c);
+    peer_expect_end(&c);
+    peer_hang_up(&c);
 }
 END_TEST
 
 START_TEST(does_not_pile_up_for_slow_readers)
 {
-    struct client c;
+    struct peer c;
     char line[1024];
     int lines = 20000; /* 20 MB: more than sockets and the server hold */
     size_t want = 0;
@@ -253,11 +189,11 @@ START_TEST(does_not_pile_up_for_slow_readers)
                 strlen("id: \ndata: \n\n");
     }
     journal_end(f.journal);
-    pump(50);
+    peer_pump(f.base, 50);
     ck_assert_uint_eq(journal_readers(f.journal), 1);
-    expect_end(&c);
+    peer_expect_end(&c);
     ck_assert_uint_eq(strlen(body(&c)), want);
-    hang_up(&c);
+    peer_hang_up(&c);
 }
 END_TEST
 
@@ -265,28 +201,28 @@ END_TEST
 
 START_TEST(sends_text)
 {
-    struct client once;
-    struct client follow;
+    struct peer once;
+    struct peer follow;
 
     make(JOURNAL_TEXT, UINT64_MAX);
     append("one");
     dial(&once, "?once");
     dial(&follow, "");
     append("two");
-    expect_end(&once);
+    peer_expect_end(&once);
     ck_assert_str_eq(body(&once), "one\n");
     ck_assert_str_eq(body(&follow), "one\ntwo\n");
     journal_end(f.journal);
-    expect_end(&follow);
+    peer_expect_end(&follow);
     ck_assert_ptr_nonnull(strstr(follow.in, "text/plain"));
-    hang_up(&once);
-    hang_up(&follow);
+    peer_hang_up(&once);
+    peer_hang_up(&follow);
 }
 END_TEST
 
 START_TEST(stops_at_the_limit)
 {
-    struct client c;
+    struct peer c;
 
     make(JOURNAL_TEXT, 20);
     append("123456789");
@@ -294,10 +230,10 @@ START_TEST(stops_at_the_limit)
     append("one line too much");
     append("dropped");
     dial(&c, "?once");
-    expect_end(&c);
+    peer_expect_end(&c);
     ck_assert_ptr_nonnull(strstr(body(&c), "123456789\n123456789\n(the log"));
     ck_assert_ptr_null(strstr(body(&c), "dropped"));
-    hang_up(&c);
+    peer_hang_up(&c);
 }
 END_TEST
 
