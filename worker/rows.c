@@ -456,7 +456,7 @@ static int pack_features(const struct rows *r, const float *values, float *x,
     for (size_t i = 0; fabsf(r->scale) < 1 && i < n; i++) {
         if (!isfinite(x[i])) {
             return err_set(err, ERR_INVALID,
-                           "%s: %.9g divided by the scale of %.9g is too large",
+                           "%s: %g divided by the scale of %g is too large",
                            columns_text(&r->columns, at[i], text),
                            (double)values[at[i]], (double)r->scale);
         }
