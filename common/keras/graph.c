@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * graph: reading containers and adding their layers; see graph.h.
- *
- * The group of a layer in model.weights.h5 is named after its class, counted
- * within its container, and not after the layer (keras.saving: the container
- * "layers" of each model).
+ * graph: reading containers; see graph.h.
  */
 #include "common/keras/graph.h"
 
@@ -12,38 +8,19 @@
 #include "common/keras/graph_internal.h"
 #include "common/mem.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
 #define NAME_MAX_LEN 256
 
-/* What is the same for all containers of a model. */
-struct reader {
-    struct model *model;
-    bool trainable; /* the outermost model is not frozen */
-};
-
-/* Where a container is in the model. */
-struct place {
-    const char *prefix; /* of layer names: "outer/" */
-    const char *path;   /* of its group in the weights: "layers/functional/" */
-    int depth;
-};
-
-static int read_container(struct reader *r, const json_t *object,
-                          const struct place *place,
-                          struct graph_container **out, struct err *err);
-
 /* ---- classes and names --------------------------------------------------- */
 
-static bool is_sequential(const char *class_name)
+bool graph_is_sequential(const char *class_name)
 {
     return strcmp(class_name, "Sequential") == 0;
 }
 
-/* "Model" is what old versions call a functional model. */
-static bool is_functional(const char *class_name)
+bool graph_is_functional(const char *class_name)
 {
     return strcmp(class_name, "Functional") == 0 ||
            strcmp(class_name, "Model") == 0;
@@ -85,58 +62,10 @@ static int check_origin(const json_t *object, const char *class_name,
     return 0;
 }
 
-/* "MaxPooling2D" -> "max_pooling2d", as Keras names the groups of its
- * weights: a break before each capital that follows or precedes a small
- * letter. */
-static char *snake_case(const char *class_name)
-{
-    size_t len = strlen(class_name);
-    char *out = mem_alloc(2 * len + 1);
-    size_t n = 0;
-
-    for (size_t i = 0; out != NULL && i < len; i++) {
-        unsigned char c = (unsigned char)class_name[i];
-
-        if (i > 0 && isupper(c) &&
-            (islower((unsigned char)class_name[i + 1]) ||
-             islower((unsigned char)class_name[i - 1]))) {
-            out[n++] = '_';
-        }
-        out[n++] = (char)tolower(c);
-    }
-    if (out != NULL) {
-        out[n] = '\0';
-    }
-    return out;
-}
-
-/* The group of the next layer of a class: "layers/dense_1". */
-static int next_path(json_t *counts, const char *prefix, const char *class_name,
-                     char **out, struct err *err)
-{
-    char *base = snake_case(class_name);
-    json_int_t seen;
-
-    if (base == NULL) {
-        return err_nomem(err);
-    }
-    seen = json_integer_value(json_object_get(counts, base));
-    *out = seen == 0
-               ? mem_printf("%slayers/%s", prefix, base)
-               : mem_printf("%slayers/%s_%lld", prefix, base, (long long)seen);
-    if (*out != NULL &&
-        json_object_set_new(counts, base, json_integer(seen + 1)) != 0) {
-        mem_free(*out);
-        *out = NULL;
-    }
-    mem_free(base);
-    return *out != NULL ? 0 : err_nomem(err);
-}
-
 /* ---- entries ------------------------------------------------------------- */
 
-static int read_entry(const json_t *object, struct graph_entry *e,
-                      struct err *err)
+int graph_read_entry(const json_t *object, struct graph_entry *e,
+                     struct err *err)
 {
     const json_t *config;
     const char *inner_name;
@@ -266,109 +195,7 @@ static int make_input(const struct graph_container *c, const json_t *first,
     if (e->own == NULL) {
         return err_nomem(err);
     }
-    return read_entry(e->own, e, err);
-}
-
-/* ---- layers -------------------------------------------------------------- */
-
-/* Old configurations call the shape of an InputLayer batch_input_shape. */
-static json_t *input_config(const json_t *config)
-{
-    json_t *copy = json_copy((json_t *)(uintptr_t)config);
-    json_t *shape = json_object_get(copy, "batch_input_shape");
-
-    if (shape != NULL && (json_object_set(copy, "batch_shape", shape) != 0 ||
-                          json_object_del(copy, "batch_input_shape") != 0)) {
-        json_decref(copy);
-        return NULL;
-    }
-    return copy;
-}
-
-static int add_layer(struct reader *r, struct graph_entry *e,
-                     const struct place *place, const char *path,
-                     struct err *err)
-{
-    const json_t *config = json_object_get(e->object, "config");
-    json_t *own = NULL;
-    char *name = mem_printf("%s%s", place->prefix, e->name);
-    bool trainable = true;
-    int rc = 0;
-
-    if (e->is_input) {
-        config = own = input_config(config);
-    }
-    if (name == NULL || config == NULL) {
-        rc = err_nomem(err);
-        goto out;
-    }
-    rc = jget_bool_or(config, "trainable", true, &trainable, err);
-    if (rc != 0) {
-        err_wrap(err, "layer \"%.200s\"", name);
-        goto out;
-    }
-    rc = model_add_layer(r->model, name, e->class_name, NULL, config,
-                         trainable && r->trainable, path, &e->first_layer, err);
-    e->layer_count = 1;
-out:
-    json_decref(own);
-    mem_free(name);
-    return rc;
-}
-
-static int add_model(struct reader *r, struct graph_entry *e,
-                     const struct place *place, const char *path,
-                     struct err *err)
-{
-    struct place inner = {.depth = place->depth + 1};
-    char *prefix = mem_printf("%s%s/", place->prefix, e->name);
-    char *below = mem_printf("%s/", path);
-    int rc;
-
-    e->first_layer = r->model->layer_count;
-    inner.prefix = prefix;
-    inner.path = below;
-    if (prefix == NULL || below == NULL) {
-        rc = err_nomem(err);
-    } else {
-        rc = read_container(r, e->object, &inner, &e->inner, err);
-    }
-    e->layer_count = r->model->layer_count - e->first_layer;
-    mem_free(prefix);
-    mem_free(below);
-    return rc;
-}
-
-/* Adds what the entry is to the model: one layer, those of a nested model, or
- * nothing for the input of one. */
-static int add_entry(struct reader *r, struct graph_container *c,
-                     struct graph_entry *e, const struct place *place,
-                     json_t *counts, struct err *err)
-{
-    const char *class_name = e->class_name;
-    char *path = NULL;
-    int rc = 0;
-
-    if (is_functional(class_name)) {
-        class_name = "Functional"; /* what "Model" is called once loaded */
-    }
-    /* the input of a Sequential is not one of its layers */
-    if (!(c->sequential && e->is_input)) {
-        rc = next_path(counts, place->path, class_name, &path, err);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    if (is_sequential(class_name) || is_functional(class_name)) {
-        rc = add_model(r, e, place, path, err);
-        if (rc != 0) {
-            err_wrap(err, "model \"%.100s\"", e->name);
-        }
-    } else if (!e->is_input || place->depth == 0) {
-        rc = add_layer(r, e, place, path != NULL ? path : "", err);
-    }
-    mem_free(path);
-    return rc;
+    return graph_read_entry(e->own, e, err);
 }
 
 /* ---- containers ---------------------------------------------------------- */
@@ -394,7 +221,7 @@ static int read_entries(struct graph_container *c, const json_t *layers,
     for (size_t i = 0; i < n && rc == 0; i++) {
         const json_t *object = json_array_get(layers, i);
 
-        rc = read_entry(object, &c->entries[at], err);
+        rc = graph_read_entry(object, &c->entries[at], err);
         if (rc != 0) {
             err_wrap(err, "layer %zu", i);
             break;
@@ -427,13 +254,13 @@ static int start_container(const json_t *object, struct graph_container *c,
         (rc = jget_object(object, "config", &c->config, err)) != 0) {
         return rc;
     }
-    if (!is_sequential(class_name) && !is_functional(class_name)) {
+    if (!graph_is_sequential(class_name) && !graph_is_functional(class_name)) {
         return err_set(err, ERR_UNSUPPORTED,
                        "the model is of the class %.100s: only Sequential and "
                        "functional models can be read",
                        class_name);
     }
-    c->sequential = is_sequential(class_name);
+    c->sequential = graph_is_sequential(class_name);
     if ((rc = check_origin(object, class_name, err)) != 0 ||
         (rc = jget_array(c->config, "layers", layers, err)) != 0 ||
         (rc = jget_bool_or(c->config, "trainable", true, &c->trainable, err)) !=
@@ -443,9 +270,9 @@ static int start_container(const json_t *object, struct graph_container *c,
     return 0;
 }
 
-static int read_container(struct reader *r, const json_t *object,
-                          const struct place *place,
-                          struct graph_container **out, struct err *err)
+int graph_read_container(struct graph_reader *r, const json_t *object,
+                         const struct graph_place *place,
+                         struct graph_container **out, struct err *err)
 {
     struct graph_container *c;
     const json_t *layers;
@@ -475,7 +302,7 @@ static int read_container(struct reader *r, const json_t *object,
         goto out;
     }
     for (size_t i = 0; i < c->entry_count && rc == 0; i++) {
-        rc = add_entry(r, c, &c->entries[i], place, counts, err);
+        rc = graph_add_entry(r, c, &c->entries[i], place, counts, err);
     }
     if (rc == 0) {
         rc = c->sequential ? graph_chain_nodes(c, err)
@@ -494,13 +321,18 @@ out:
     return rc;
 }
 
-static void entry_deinit(struct graph_entry *e)
+void graph_entry_deinit(struct graph_entry *e)
 {
     for (size_t i = 0; i < e->node_count; i++) {
         mem_free(e->nodes[i].refs);
         json_decref(e->nodes[i].arguments);
     }
+    for (size_t i = 0; i < e->child_count; i++) {
+        graph_entry_deinit(&e->children[i]);
+    }
+    mem_free(e->children);
     mem_free(e->nodes);
+    mem_free(e->made);
     json_decref(e->own);
     graph_destroy(&e->inner);
 }
@@ -513,7 +345,7 @@ void graph_destroy(struct graph_container **graph)
         return;
     }
     for (size_t i = 0; i < c->entry_count; i++) {
-        entry_deinit(&c->entries[i]);
+        graph_entry_deinit(&c->entries[i]);
     }
     mem_free(c->entries);
     mem_free(c->inputs);
@@ -526,8 +358,8 @@ void graph_destroy(struct graph_container **graph)
 int graph_build(const json_t *object, struct model **model,
                 struct graph_container **graph, struct err *err)
 {
-    const struct place top = {.prefix = "", .path = "", .depth = 0};
-    struct reader r = {0};
+    const struct graph_place top = {.prefix = "", .path = "", .depth = 0};
+    struct graph_reader r = {0};
     struct graph_container *c = NULL;
     const char *name = "model";
     int rc = 0;
@@ -543,7 +375,7 @@ int graph_build(const json_t *object, struct model **model,
         rc = model_create(name, &r.model, err);
     }
     if (rc == 0) {
-        rc = read_container(&r, object, &top, &c, err);
+        rc = graph_read_container(&r, object, &top, &c, err);
     }
     if (rc == 0) {
         rc = graph_call(c, r.model, err);

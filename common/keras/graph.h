@@ -40,6 +40,9 @@ struct graph_node {
 
 struct graph_container;
 
+/* Layers that are called around others: TimeDistributed and Bidirectional. */
+enum graph_wrap { GRAPH_WRAP_NONE, GRAPH_WRAP_STEPS, GRAPH_WRAP_DIRECTIONS };
+
 /* A layer or a nested model, as the container's list has it. */
 struct graph_entry {
     const char *name;              /* borrowed */
@@ -47,12 +50,17 @@ struct graph_entry {
     const json_t *object;          /* the whole object; borrowed, or `own` */
     json_t *own;                   /* of an InputLayer that the list lacks */
     struct graph_container *inner; /* a nested model; owned */
+    enum graph_wrap wrap;
+    struct graph_entry *children; /* what it wraps; owned */
+    size_t child_count;
     bool is_input;
     size_t first_layer; /* of the model's layers, and how many */
     size_t layer_count;
     struct graph_node *nodes; /* owned; an input has one without refs */
     size_t node_count;
-    size_t first_call; /* of the model, when first used; SIZE_MAX: none */
+    size_t first_call; /* that got its inputs at first use; SIZE_MAX: none */
+    struct tensor_ref *made; /* its outputs then; owned */
+    size_t made_count;
 };
 
 struct graph_container {

@@ -19,30 +19,19 @@
  * is long. */
 #define MAX_USES 16384
 
-/* Where the calls go. */
-struct caller {
-    struct model *model;
-    size_t uses; /* of containers, so far */
-};
-
-/* What a node has produced. */
-struct made {
-    struct tensor_ref *refs; /* owned; NULL: not yet */
-    size_t count;
-};
-
 /* One use of a container. */
 struct frame {
     struct graph_container *c;
-    struct made *made; /* of all nodes, entry by entry */
-    size_t *first;     /* per entry: its first node in made */
+    struct graph_made *made; /* of all nodes, entry by entry */
+    size_t *first;           /* per entry: its first node in made */
     size_t total;
     size_t left;
 };
 
-static int call_container(struct graph_container *c, struct caller *caller,
+static int call_container(struct graph_container *c,
+                          struct graph_caller *caller,
                           const struct tensor_ref *in, size_t n,
-                          struct made *out, struct err *err);
+                          struct graph_made *out, struct err *err);
 
 static void frame_deinit(struct frame *f)
 {
@@ -70,7 +59,8 @@ static int frame_init(struct frame *f, struct graph_container *c,
     return f->made != NULL ? 0 : err_nomem(err);
 }
 
-static const struct made *made_by(const struct frame *f, struct graph_ref ref)
+static const struct graph_made *made_by(const struct frame *f,
+                                        struct graph_ref ref)
 {
     return &f->made[f->first[ref.entry] + ref.node];
 }
@@ -94,7 +84,7 @@ static int gather(const struct frame *f, const struct graph_ref *refs, size_t n,
         return err_nomem(err);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct made *made = made_by(f, refs[i]);
+        const struct graph_made *made = made_by(f, refs[i]);
 
         if (f->c->sequential && made->count != 1) {
             mem_free(in);
@@ -117,22 +107,47 @@ static int gather(const struct frame *f, const struct graph_ref *refs, size_t n,
     return 0;
 }
 
-static int call_layer(struct graph_entry *e, struct model *model,
-                      const struct tensor_ref *in, size_t n,
-                      const json_t *arguments, struct made *out,
-                      struct err *err)
+/* The call's arguments with what a call around it was told. A new reference. */
+static int with_training(const struct graph_caller *caller,
+                         const json_t *arguments, json_t **out, struct err *err)
 {
-    size_t call;
-    int rc =
-        model_add_call(model, e->first_layer, in, n, arguments, &call, err);
+    *out = arguments != NULL ? json_copy((json_t *)(uintptr_t)arguments) : NULL;
+    if (caller->inference && *out == NULL) {
+        *out = json_object();
+    }
+    if ((arguments != NULL || caller->inference) && *out == NULL) {
+        return err_nomem(err);
+    }
+    if (caller->inference &&
+        json_object_set_new(*out, "training", json_false()) != 0) {
+        json_decref(*out);
+        *out = NULL;
+        return err_nomem(err);
+    }
+    return 0;
+}
 
+int graph_call_layer(struct graph_entry *e, struct graph_caller *caller,
+                     const struct tensor_ref *in, size_t n,
+                     const json_t *arguments, struct graph_made *out,
+                     struct err *err)
+{
+    json_t *all = NULL;
+    size_t call;
+    int rc = with_training(caller, arguments, &all, err);
+
+    if (rc == 0) {
+        rc = model_add_call(caller->model, e->first_layer, in, n, all, &call,
+                            err);
+    }
+    json_decref(all);
     if (rc != 0) {
         return rc;
     }
     if (e->first_call == SIZE_MAX) {
         e->first_call = call;
     }
-    out->count = model->calls[call].output_count;
+    out->count = caller->model->calls[call].output_count;
     out->refs = mem_zarray(out->count + 1, sizeof(*out->refs));
     if (out->refs == NULL) {
         return err_nomem(err);
@@ -143,37 +158,118 @@ static int call_layer(struct graph_entry *e, struct model *model,
     return 0;
 }
 
+/* ---- entries ------------------------------------------------------------- */
+
+static int call_model(struct graph_entry *e, struct graph_caller *caller,
+                      const struct tensor_ref *in, size_t n,
+                      const json_t *arguments, struct graph_made *out,
+                      struct err *err)
+{
+    int rc = 0;
+
+    if (json_object_size(arguments) != 0) {
+        rc = err_set(err, ERR_UNSUPPORTED,
+                     "call argument \"%.100s\" of a model is not supported",
+                     json_object_iter_key(
+                         json_object_iter((json_t *)(uintptr_t)arguments)));
+    }
+    if (rc == 0) {
+        rc = call_container(e->inner, caller, in, n, out, err);
+    }
+    if (rc != 0) {
+        err_wrap(err, "model \"%.100s\"", e->name);
+    }
+    return rc;
+}
+
+/* Takes training=False (or None) out of the arguments: it holds for all that
+ * is called from here. */
+static int take_training(json_t *arguments, bool *inference, struct err *err)
+{
+    const json_t *value = json_object_get(arguments, "training");
+
+    if (value == NULL) {
+        return 0;
+    }
+    if (json_is_true(value)) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "call argument \"training\": True is not supported");
+    }
+    *inference = *inference || json_is_false(value);
+    (void)json_object_del(arguments, "training");
+    return 0;
+}
+
+int graph_call_entry(struct graph_entry *e, struct graph_caller *caller,
+                     const struct tensor_ref *in, size_t n,
+                     const json_t *arguments, struct graph_made *out,
+                     struct err *err)
+{
+    bool outer = caller->inference;
+    json_t *rest = NULL;
+    int rc = 0;
+
+    if (arguments != NULL) {
+        rest = json_copy((json_t *)(uintptr_t)arguments);
+        rc = rest != NULL ? take_training(rest, &caller->inference, err)
+                          : err_nomem(err);
+        if (rc != 0) {
+            err_wrap(err, "layer \"%.200s\"", e->name);
+        }
+    }
+    if (rc != 0) {
+        /* already said */
+    } else if (e->inner != NULL) {
+        rc = call_model(e, caller, in, n, rest, out, err);
+    } else if (e->wrap == GRAPH_WRAP_STEPS) {
+        rc = graph_call_steps(e, caller, in, n, rest, out, err);
+    } else if (e->wrap == GRAPH_WRAP_DIRECTIONS) {
+        rc = graph_call_directions(e, caller, in, n, rest, out, err);
+    } else {
+        rc = graph_call_layer(e, caller, in, n, rest, out, err);
+    }
+    json_decref(rest);
+    caller->inference = outer;
+    return rc;
+}
+
+/* Remembers what the first use of an entry has made. */
+static int remember(struct graph_entry *e, const struct graph_made *made,
+                    struct err *err)
+{
+    if (e->made != NULL) {
+        return 0;
+    }
+    e->made = mem_copy(made->refs, made->count * sizeof(*made->refs));
+    e->made_count = made->count;
+    return e->made != NULL ? 0 : err_nomem(err);
+}
+
 static int call_node(struct frame *f, size_t entry, size_t n,
-                     struct caller *caller, struct err *err)
+                     struct graph_caller *caller, struct err *err)
 {
     struct graph_entry *e = &f->c->entries[entry];
     const struct graph_node *node = &e->nodes[n];
-    struct made *out = &f->made[f->first[entry] + n];
+    struct graph_made *out = &f->made[f->first[entry] + n];
     struct tensor_ref *in = NULL;
     int rc = gather(f, node->refs, node->ref_count, &in, err);
 
-    if (rc == 0 && e->inner != NULL && node->arguments != NULL) {
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "call argument \"%.100s\" of a model is not supported",
-                     json_object_iter_key(json_object_iter(node->arguments)));
-    }
     if (rc != 0) {
         err_wrap(err, "layer \"%.100s\"", e->name);
-    } else if (e->inner != NULL) {
-        rc = call_container(e->inner, caller, in, node->ref_count, out, err);
-        if (rc != 0) {
-            err_wrap(err, "model \"%.100s\"", e->name);
-        }
     } else {
-        rc = call_layer(e, caller->model, in, node->ref_count, node->arguments,
-                        out, err);
+        rc = graph_call_entry(e, caller, in, node->ref_count, node->arguments,
+                              out, err);
+    }
+    if (rc == 0) {
+        rc = remember(e, out, err);
     }
     mem_free(in);
     return rc;
 }
 
 /* One pass over all that is left. */
-static int call_pass(struct frame *f, struct caller *caller, struct err *err)
+static int call_pass(struct frame *f, struct graph_caller *caller,
+                     struct err *err)
 {
     for (size_t i = 0; i < f->c->entry_count; i++) {
         struct graph_entry *e = &f->c->entries[i];
@@ -195,7 +291,8 @@ static int call_pass(struct frame *f, struct caller *caller, struct err *err)
     return 0;
 }
 
-static int call_all(struct frame *f, struct caller *caller, struct err *err)
+static int call_all(struct frame *f, struct graph_caller *caller,
+                    struct err *err)
 {
     while (f->left != 0) {
         size_t before = f->left;
@@ -224,12 +321,12 @@ static int call_all(struct frame *f, struct caller *caller, struct err *err)
 }
 
 /* The inputs of a container are given; those of the model are calls. */
-static int place_inputs(struct frame *f, struct model *model,
+static int place_inputs(struct frame *f, struct graph_caller *caller,
                         const struct tensor_ref *in, struct err *err)
 {
     for (size_t i = 0; i < f->c->input_count; i++) {
         size_t entry = f->c->inputs[i].entry;
-        struct made *made = &f->made[f->first[entry]];
+        struct graph_made *made = &f->made[f->first[entry]];
         int rc = 0;
 
         if (made->refs != NULL) {
@@ -238,8 +335,8 @@ static int place_inputs(struct frame *f, struct model *model,
                            f->c->entries[entry].name);
         }
         if (in == NULL) {
-            rc = call_layer(&f->c->entries[entry], model, NULL, 0, NULL, made,
-                            err);
+            rc = graph_call_layer(&f->c->entries[entry], caller, NULL, 0, NULL,
+                                  made, err);
         } else {
             made->count = 1;
             made->refs = mem_copy(&in[i], sizeof(in[i]));
@@ -261,9 +358,10 @@ static int place_inputs(struct frame *f, struct model *model,
 }
 
 /* in is NULL for the model itself. */
-static int call_container(struct graph_container *c, struct caller *caller,
+static int call_container(struct graph_container *c,
+                          struct graph_caller *caller,
                           const struct tensor_ref *in, size_t n,
-                          struct made *out, struct err *err)
+                          struct graph_made *out, struct err *err)
 {
     struct frame f;
     int rc = frame_init(&f, c, err);
@@ -277,7 +375,7 @@ static int call_container(struct graph_container *c, struct caller *caller,
                      c->input_count, n);
     }
     if (rc == 0) {
-        rc = place_inputs(&f, caller->model, in, err);
+        rc = place_inputs(&f, caller, in, err);
     }
     if (rc == 0 && in == NULL) {
         struct tensor_ref *refs = NULL;
@@ -302,8 +400,8 @@ static int call_container(struct graph_container *c, struct caller *caller,
 int graph_call(struct graph_container *root, struct model *model,
                struct err *err)
 {
-    struct caller caller = {.model = model};
-    struct made out = {0};
+    struct graph_caller caller = {.model = model};
+    struct graph_made out = {0};
     int rc = call_container(root, &caller, NULL, 0, &out, err);
 
     if (rc == 0) {

@@ -136,16 +136,51 @@ static int collect(struct linker *l, const json_t *value, struct refs *refs,
     return rc;
 }
 
-/* A keyword argument: tensors join the inputs and are named by their place
- * among them, {"tensor": 2}; everything else is kept as it is. */
+/* The places of the tensors in a list, the first of which is `first`: null
+ * for what is null. NULL without memory. */
+static json_t *list_places(const json_t *list, size_t first)
+{
+    json_t *places = json_array();
+
+    for (size_t i = 0; i < json_array_size(list) && places != NULL; i++) {
+        bool tensor = !json_is_null(json_array_get(list, i));
+
+        if (json_array_append_new(places,
+                                  tensor ? json_integer((json_int_t)first++)
+                                         : json_null()) != 0) {
+            json_decref(places);
+            return NULL;
+        }
+    }
+    return json_pack("{s:o}", "tensors", places);
+}
+
+static size_t count_nulls(const json_t *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        n += json_is_null(json_array_get(list, i));
+    }
+    return n;
+}
+
+/* A keyword argument: tensors join the inputs and are named by their places
+ * among them, {"tensor": 2} or {"tensors": [2, null, 3]}; everything else is
+ * kept as it is. */
 static int add_keyword(struct linker *l, struct graph_node *node,
                        struct refs *refs, const char *key, const json_t *value,
                        struct err *err)
 {
     size_t first = refs->count;
     size_t others = 0;
+    const json_t *list = value;
     json_t *kept;
     int rc = collect(l, value, refs, &others, err);
+
+    if (is_class(value, "__tuple__")) {
+        list = json_object_get(value, "items");
+    }
 
     if (rc != 0) {
         return rc;
@@ -154,6 +189,9 @@ static int add_keyword(struct linker *l, struct graph_node *node,
         kept = json_deep_copy(value);
     } else if (others == 0 && is_class(value, "__keras_tensor__")) {
         kept = json_pack("{s:I}", "tensor", (json_int_t)first);
+    } else if (json_is_array(list) && others == count_nulls(list) &&
+               refs->count - first + others == json_array_size(list)) {
+        kept = list_places(list, first);
     } else {
         return err_set(err, ERR_UNSUPPORTED,
                        "call argument \"%.100s\" mixes tensors and other "

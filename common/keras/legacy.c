@@ -65,7 +65,7 @@ static json_t *ref_shape(const struct graph_container *c, struct graph_ref ref,
     if (e->is_input) {
         return input_shape(e) != NULL ? copy_of(input_shape(e)) : json_null();
     }
-    return shape_json(&model->calls[e->first_call].outputs[ref.tensor]);
+    return shape_json(model_tensor_shape(model, e->made[ref.tensor]));
 }
 
 /* ---- nodes --------------------------------------------------------------- */

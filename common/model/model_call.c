@@ -55,6 +55,9 @@ static int check_arguments(const struct layer *layer, const json_t *arguments,
                strcmp(key, known[i]) != 0) {
             i++;
         }
+        if (strcmp(key, "training") == 0 && json_is_false(value)) {
+            continue; /* the call is made as in inference */
+        }
         if (!json_is_null(value) && (known == NULL || known[i] == NULL)) {
             return err_set(err, ERR_UNSUPPORTED,
                            "call argument \"%.100s\" is not supported", key);

@@ -82,6 +82,26 @@ int rnn_forward(struct op *op, struct err *err);
 void rnn_backward(struct op *op);
 size_t rnn_mask(const struct op *op, size_t i, struct shape *shape);
 
+/* ---- between rnn.c and rnn_pass.c ------------------------------------------
+ */
+
+/* What is kept in op->state. */
+struct rnn_state {
+    const struct rnn_cell *cell;
+    bool masked; /* the mask of the input counts */
+    size_t states[2];
+};
+
+/* Puts *r together for a pass. */
+void rnn_place(struct rnn *r, struct op *op);
+/* Draws the factors of dropout, if there is any. */
+void rnn_draw(struct rnn *r);
+/* z of all steps = x kernel + bias. */
+void rnn_sum_inputs(struct rnn *r);
+/* The gradients of kernel and bias, and of the input, from z. */
+void rnn_input_weights(struct rnn *r);
+void rnn_input_gradient(struct rnn *r, float *dx);
+
 /* ---- for cells ----------------------------------------------------------- */
 
 /* Row r of step t in an array of all steps of that width. */

@@ -174,7 +174,7 @@ static const struct {
      ERR_UNSUPPORTED, "ragged"},
     {V3, "InputLayer", "{\"batch_shape\": [null, 3], \"dtype\": \"string\"}",
      ERR_UNSUPPORTED, "string"},
-    {V3, "LSTM", "{\"units\": 3}", ERR_UNSUPPORTED, "LSTM"},
+    {V3, "ConvLSTM2D", "{}", ERR_UNSUPPORTED, "ConvLSTM2D"},
 };
 
 START_TEST(refuses_by_name)
