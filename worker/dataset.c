@@ -208,11 +208,6 @@ int dataset_append(struct dataset *d, float **row, struct err *err)
     return 0;
 }
 
-void dataset_drop_last(struct dataset *d)
-{
-    d->rows--;
-}
-
 size_t dataset_rows(const struct dataset *d)
 {
     return d->rows;

@@ -28,9 +28,6 @@ void dataset_destroy(struct dataset **dataset);
  * ERR_IO (the directory, or a full disk). */
 int dataset_append(struct dataset *dataset, float **row,
                    struct err *err) ERR_CHECKED;
-/* Takes the row of the last dataset_append() back. */
-void dataset_drop_last(struct dataset *dataset);
-
 size_t dataset_rows(const struct dataset *dataset);
 const float *dataset_row(const struct dataset *dataset, size_t index);
 /* Bytes of rows in memory (0 once they are in the file). */

@@ -158,8 +158,3 @@ int line_read(struct line_reader *r, struct view *line, bool *end,
     *end = true;
     return 0;
 }
-
-uint64_t line_number(const struct line_reader *reader)
-{
-    return reader->lines;
-}

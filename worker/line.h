@@ -31,7 +31,4 @@ void line_reader_destroy(struct line_reader **reader);
 int line_read(struct line_reader *reader, struct view *line, bool *end,
               struct err *err) ERR_CHECKED;
 
-/* Lines handed out so far. */
-uint64_t line_number(const struct line_reader *reader);
-
 #endif
