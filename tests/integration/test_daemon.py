@@ -255,8 +255,11 @@ def a_workers_token_is_good_for_its_job_only(s):
     # no token is in an argument list or in the environment
     for pid in children(s.process.pid):
         for name in ("cmdline", "environ"):
-            with open(f"/proc/{pid}/{name}", "rb") as f:
-                content = f.read()
+            try:
+                with open(f"/proc/{pid}/{name}", "rb") as f:
+                    content = f.read()
+            except OSError:
+                continue  # the feeder, which has ended
             assert lines[job]["token"].encode() not in content
             assert lines[other]["token"].encode() not in content
     for name in (job, other):
@@ -719,9 +722,23 @@ def data_only_under_the_roots(s):
     finish(s, make_job(s, of(s.path("data/d.csv")))["id"])
 
 
+def to_the_end(test):
+    """The test, and a clean stop that leaves no process."""
+    def whole(s):
+        test(s)
+        if s.process is not None:
+            left = children(s.process.pid)
+            began = time.monotonic()
+            assert s.stop() == 0
+            assert time.monotonic() - began < 6
+            assert not any(alive(pid) for pid in left)
+    whole.__name__ = test.__name__
+    return whole
+
+
 if __name__ == "__main__":
     only = sys.argv[2:]
-    run([t for t in [pages_for_people_and_probes, bad_requests, requests_that_do_not_fit_the_model, tokens,
+    run([to_the_end(t) for t in [pages_for_people_and_probes, bad_requests, requests_that_do_not_fit_the_model, tokens,
          tokens_elsewhere_than_on_loopback, a_workers_token_is_good_for_its_job_only, bodies_over_the_limit,
          slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
          other_jobs_use_a_jobs_model, the_queue_keeps_its_order, jobs_side_by_side_do_not_mix,

@@ -21,13 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PEER_PATIENCE_MS 5000
+#define PEER_PATIENCE_MS 20000
 
 struct peer {
     struct event_base *base; /* of the server; borrowed */
     int fd;
     char *in; /* all that came, with a NUL behind */
     size_t len;
+    size_t room;
     bool eof;
 };
 
@@ -87,7 +88,10 @@ static inline void peer_take(struct peer *p)
     ssize_t n;
 
     while ((n = recv(p->fd, data, sizeof(data), 0)) > 0) {
-        p->in = realloc(p->in, p->len + (size_t)n + 1);
+        if (p->len + (size_t)n + 1 > p->room) {
+            p->room = 2 * (p->len + (size_t)n + 1);
+            p->in = realloc(p->in, p->room);
+        }
         memcpy(p->in + p->len, data, (size_t)n);
         p->len += (size_t)n;
         p->in[p->len] = '\0';
