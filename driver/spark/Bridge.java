@@ -84,7 +84,7 @@ public final class Bridge {
             } catch (IOException e) {
                 // the same as its end
             }
-            stop("elephasd is gone");
+            stop("elephasd has let go of its end");
         }, "elephas parent");
         thread.setDaemon(true);
         thread.start();
@@ -255,10 +255,10 @@ public final class Bridge {
     private void predictToDataset() throws Failure {
         Order.Output output = order.output;
         if (!output.overwrite && Files.exists(spark.hadoopConfiguration(), output.path)) {
-            throw new Failure(output.path + " exists: give --overwrite, or another --output");
+            throw Failure.input(output.path + " exists: give --overwrite, or another --output");
         }
         if (order.data.source.contains(output.path)) {
-            throw new Failure(output.path + " is the data: give another --output");
+            throw Failure.input(output.path + " is the data: give another --output");
         }
         Dataset<Row> table = Table.open(spark, order.data, order.data.source);
         Columns columns = Input.columns(table, order);

@@ -29,7 +29,7 @@ import org.apache.spark.util.LongAccumulator;
 
 final class Predict {
     private static final String COLUMN = "prediction";
-    private static final String CLASS_COLUMN = "prediction_class";
+    private static final String CLASS_COLUMN = "class";
 
     private final JavaSparkContext spark;
     private final Order order;

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 
@@ -248,10 +247,29 @@ def restart(b):
     b.no_rest(30)
 
 
-def read_json(path):
-    with open(path, encoding="utf-8") as f:
-        return json.load(f)
-
-
-def temporary():
-    return tempfile.gettempdir()
+def make_model(b, inputs, outputs):
+    """An architecture file of one softmax layer."""
+    path = b.path(f"softmax-{inputs}-{outputs}.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({
+            "module": "keras", "class_name": "Sequential", "registered_name": None,
+            "config": {"name": "softmax", "trainable": True, "dtype": "float32",
+                       "build_input_shape": [None, inputs], "layers": [
+                           {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
+                            "config": {"batch_shape": [None, inputs], "dtype": "float32", "sparse": False,
+                                       "name": "in"}},
+                           {"module": "keras.layers", "class_name": "Dense", "registered_name": None,
+                            "config": {"name": "out", "trainable": True, "dtype": "float32", "units": outputs,
+                                       "activation": "softmax", "use_bias": True,
+                                       "kernel_initializer": {"module": "keras.initializers",
+                                                              "class_name": "GlorotUniform",
+                                                              "config": {"seed": None}, "registered_name": None},
+                                       "bias_initializer": {"module": "keras.initializers", "class_name": "Zeros",
+                                                            "config": {}, "registered_name": None},
+                                       "kernel_regularizer": None, "bias_regularizer": None,
+                                       "kernel_constraint": None, "bias_constraint": None},
+                            "build_config": {"input_shape": [None, inputs]}}]},
+            "compile_config": {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": ["accuracy"],
+                               "loss_weights": None, "weighted_metrics": None, "run_eagerly": False,
+                               "steps_per_execution": 1, "jit_compile": False}}, f)
+    return path

@@ -107,52 +107,24 @@ def test_text_formats(b):
         names = next(f).strip().split(",")
         for line in f:
             out.write(json.dumps(dict(zip(names, map(float, line.split(","))))) + "\n")
-    model = make_model(b, 64, 10)
+    model = sparklib.make_model(b, 64, 10)
     options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
                "--label", "label", "--nb-classes", 10]
     jobs = [b.good("train", *options, "--data", lines, *engine)["job"]
             for engine in ([], b.spark(master="local[2]"))]
     assert b.model(jobs[0]) == b.model(jobs[1])
-    model = make_model(b, 4, 3)
+    model = sparklib.make_model(b, 4, 3)
     options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
                "--data", libsvm(b), "--format", "libsvm", "--nb-classes", 3]
     jobs = [b.good("train", *options, *engine)["job"] for engine in ([], b.spark(master="local[2]"))]
     assert b.model(jobs[0]) == b.model(jobs[1])
 
 
-def make_model(b, inputs, outputs):
-    """An architecture file of one softmax layer."""
-    path = b.path(f"softmax-{inputs}-{outputs}.json")
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump({
-            "module": "keras", "class_name": "Sequential", "registered_name": None,
-            "config": {"name": "softmax", "trainable": True, "dtype": "float32",
-                       "build_input_shape": [None, inputs], "layers": [
-                           {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
-                            "config": {"batch_shape": [None, inputs], "dtype": "float32", "sparse": False,
-                                       "name": "in"}},
-                           {"module": "keras.layers", "class_name": "Dense", "registered_name": None,
-                            "config": {"name": "out", "trainable": True, "dtype": "float32", "units": outputs,
-                                       "activation": "softmax", "use_bias": True,
-                                       "kernel_initializer": {"module": "keras.initializers",
-                                                              "class_name": "GlorotUniform",
-                                                              "config": {"seed": None}, "registered_name": None},
-                                       "bias_initializer": {"module": "keras.initializers", "class_name": "Zeros",
-                                                            "config": {}, "registered_name": None},
-                                       "kernel_regularizer": None, "bias_regularizer": None,
-                                       "kernel_constraint": None, "bias_constraint": None},
-                            "build_config": {"input_shape": [None, inputs]}}]},
-            "compile_config": {"optimizer": "sgd", "loss": "categorical_crossentropy", "metrics": ["accuracy"],
-                               "loss_weights": None, "weighted_metrics": None, "run_eagerly": False,
-                               "steps_per_execution": 1, "jit_compile": False}}, f)
-    return path
-
-
 def test_typed_columns(b):
     """Numbers, arrays and vectors of parquet and orc, a query and a table: the
     digits in all of these are the digits of the csv file."""
     b.run_python(f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", b.path("tables"))
-    model = make_model(b, 64, 10)
+    model = sparklib.make_model(b, 64, 10)
     options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
                "--nb-classes", 10]
     want = b.model(b.good("train", *options, "--data", f"{DATA}/digits.csv", "--label", "label")["job"])
