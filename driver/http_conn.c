@@ -23,8 +23,6 @@
 #define LINGER_MS 2000
 #define BODY_MIN_PROGRESS 4096 /* bytes in each stall_ms */
 
-static void conn_advance(struct conn *c);
-
 static struct timeval ms_tv(unsigned ms)
 {
     return (struct timeval){(time_t)(ms / 1000),
@@ -126,6 +124,9 @@ static void conn_free(struct conn *c)
     if (c->resume != NULL) {
         event_free(c->resume);
     }
+    if (c->direct != NULL) {
+        event_free(c->direct);
+    }
     if (c->bev != NULL) {
         bufferevent_free(c->bev);
     }
@@ -215,37 +216,18 @@ static void hand_over(struct conn *c)
 }
 
 /* Room for the body, before any of it is read. */
-static bool prepare_body(struct conn *c)
+static void prepare_body(struct conn *c)
 {
-    struct http_exchange *x = c->x;
     struct err err = {0};
-    int rc = 0;
+    int rc = body_prepare(c, &err);
 
-    if (x->head.has_length && x->head.length > x->max_body) {
-        (void)err_set(&err, ERR_LIMIT,
-                      "the body has %llu bytes, %llu are allowed (%s)",
-                      (unsigned long long)x->head.length,
-                      (unsigned long long)x->max_body, x->limit_name);
-        refuse(c, 413, &err);
-        return false;
-    }
-    x->body.max = (size_t)(x->head.has_length ? x->head.length : x->max_body);
-    if (x->head.has_length) {
-        rc = buf_reserve(&x->body, (size_t)x->head.length, &err);
-    }
     if (rc != 0) {
         refuse(c, err_http_status(rc), &err);
-        return false;
-    }
-    if (x->head.expect_continue && input_length(c) == 0) {
-        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-        (void)bufferevent_write(c->bev, go_on, sizeof(go_on) - 1);
+        return;
     }
     c->state = CONN_BODY;
     c->progress = 0;
     set_timer(c, c->server->options.stall_ms);
-    return true;
 }
 
 /* The head of len bytes is there. */
@@ -280,7 +262,7 @@ static void take_head(struct conn *c, size_t len)
     if (x->body_done) {
         hand_over(c);
     } else {
-        (void)prepare_body(c);
+        prepare_body(c);
     }
 }
 
@@ -333,68 +315,20 @@ static bool advance_head(struct conn *c)
     return false;
 }
 
-/* Takes what is there of a body of known length. */
-static int take_length(struct conn *c, struct http_exchange *x)
-{
-    struct evbuffer *in = bufferevent_get_input(c->bev);
-    size_t n = (size_t)x->head.length - x->body.len;
-    size_t have = evbuffer_get_length(in);
-    int got;
-
-    n = n < have ? n : have;
-    n = n < INT32_MAX ? n : INT32_MAX;
-    got = evbuffer_remove(in, x->body.data + x->body.len, n);
-    if (got < 0) {
-        return ERR_IO;
-    }
-    x->body.len += (size_t)got;
-    x->body.data[x->body.len] = '\0';
-    x->bytes_in += (uint64_t)got;
-    x->body_done = x->body.len == x->head.length;
-    return 0;
-}
-
-static int take_chunks(struct conn *c, struct http_exchange *x, struct err *err)
-{
-    struct evbuffer *in = bufferevent_get_input(c->bev);
-    size_t have = evbuffer_get_length(in);
-    struct view view = {evbuffer_pullup(in, -1), have};
-    size_t used = 0;
-    int rc;
-
-    if (view.data == NULL) {
-        return err_nomem(err);
-    }
-    rc = http_chunks_feed(&x->chunks, view, &x->body, &used, err);
-    (void)evbuffer_drain(in, used);
-    x->bytes_in += used;
-    x->body_done = x->chunks.state == HTTP_CHUNK_DONE;
-    if (rc == ERR_LIMIT) {
-        rc = err_set(err, ERR_LIMIT,
-                     "the body has more than the %llu bytes allowed (%s)",
-                     (unsigned long long)x->max_body, x->limit_name);
-    }
-    return rc;
-}
-
 static bool advance_body(struct conn *c)
 {
-    struct http_exchange *x = c->x;
-    struct err err = {.code = ERR_IO, .msg = "the body cannot be read"};
-    int rc;
+    struct err err = {0};
+    int rc = body_take(c, &err);
 
-    if (input_length(c) == 0) {
-        return false;
-    }
-    rc = x->head.chunked ? take_chunks(c, x, &err) : take_length(c, x);
     if (rc != 0) {
         refuse(c, err_http_status(rc), &err);
-    } else if (x->body_done) {
-        hand_over(c);
-    } else {
-        return false;
+        return true;
     }
-    return true;
+    if (c->x->body_done) {
+        hand_over(c);
+        return true;
+    }
+    return false;
 }
 
 /* A finished reply has left as far as it can for now. */
@@ -453,7 +387,7 @@ static bool advance_once(struct conn *c)
     return false;
 }
 
-static void conn_advance(struct conn *c)
+void conn_advance(struct conn *c)
 {
     c->depth++;
     while (!c->dead && advance_once(c)) {
@@ -519,6 +453,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         return;
     }
     if (c->state == CONN_BODY) {
+        body_end_direct(c);
         c->depth++;
         (void)err_set(&err, ERR_TIMEOUT, "the body does not come");
         refuse(c, 408, &err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * http_conn: what the three files of the HTTP server share: http.c (server,
+ * http_conn: what the files of the HTTP server share: http.c (server,
  * listeners, reading a request's fields), http_conn.c (the life of a
- * connection) and http_reply.c (what goes out). Nobody else includes this.
+ * connection), http_body.c (bodies that come in) and http_reply.c (what goes
+ * out). Nobody else includes this.
  *
  * A connection is in one state:
  *   HEAD    idle, or a head is coming
@@ -53,6 +54,7 @@ struct conn {
     struct bufferevent *bev;
     struct event *timer;  /* of the state: idle, head, body, linger */
     struct event *resume; /* to go on with input that is there already */
+    struct event *direct; /* reads a long body; NULL while bev reads */
     enum conn_state state;
     struct http_exchange *x; /* the one being served, or NULL */
     unsigned depth;          /* of conn_advance(): who frees it */
@@ -98,7 +100,20 @@ void conn_kill(struct conn *c);
 void conn_kill_later(struct conn *c);
 /* The exchange's reply is complete. */
 void conn_replied(struct conn *c);
+/* Looks at input and output, and goes on with what is there. */
+void conn_advance(struct conn *c);
 /* Whether the reply must say that the connection closes. */
 bool conn_will_close(const struct conn *c);
+
+/* ---- http_body.c ---- */
+
+/* Makes room for the body of c->x, before any of it is read, and tells a
+ * client that asked first to send it. ERR_LIMIT, ERR_NOMEM. */
+int body_prepare(struct conn *c, struct err *err) ERR_CHECKED;
+/* Takes what has come of it; x->body_done says whether that is all. What comes
+ * later makes conn_advance() be called. ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
+int body_take(struct conn *c, struct err *err) ERR_CHECKED;
+/* Back to reading through the bufferevent. */
+void body_end_direct(struct conn *c);
 
 #endif

@@ -27,7 +27,7 @@ START_TEST(answers_and_keeps_the_connection)
     peer_expect(&c, "{\"path\":\"b\",\"len\":0}");
     peer_say(&c, "loGET /d HTTP/1.1\r\nConnection: close\r\n" H);
     peer_expect(&c, "{\"path\":\"c\",\"len\":5}");
-    ck_assert_str_eq(f.body, "");
+    ck_assert_str_eq(f.body, "hello");
     peer_expect_end(&c);
     peer_has(&c, "{\"path\":\"d\",\"len\":0}");
     peer_has(&c, "Connection: close");
@@ -54,6 +54,54 @@ START_TEST(takes_chunks_and_continues)
     peer_say(&c, "xy");
     peer_expect(&c, "\"len\":2}");
     ck_assert_str_eq(f.body, "xy");
+    peer_hang_up(&c);
+}
+END_TEST
+
+/* Sends n bytes of a body, turning the loop while the socket is full. */
+static void pour(struct peer *p, size_t n)
+{
+    static const char data[65536] = {'x'};
+
+    while (n != 0) {
+        ssize_t sent = send(p->fd, data, n < sizeof(data) ? n : sizeof(data),
+                            MSG_NOSIGNAL);
+
+        if (sent > 0) {
+            n -= (size_t)sent;
+        } else {
+            ck_assert_int_eq(errno, EAGAIN);
+        }
+        peer_pump(f.base, 0);
+    }
+}
+
+START_TEST(takes_long_bodies)
+{
+    struct peer c;
+
+    dial(&c);
+    peer_say(&c, "POST /a HTTP/1.1\r\nContent-Length: 1048576\r\n" H "abc");
+    pour(&c, 500000);
+    peer_pump(f.base, 20);
+    pour(&c, 1048576 - 500003 - 1);
+    ck_assert_uint_eq(http_server_reading(f.server), 1);
+    /* its last byte, and the next request behind it */
+    peer_say(&c, "zGET /b HTTP/1.1\r\n" H);
+    peer_expect(&c, "{\"path\":\"a\",\"len\":1048576}");
+    ck_assert_ptr_eq(strstr(f.body, "abcx"), f.body);
+    peer_expect(&c, "\"path\":\"b\"");
+    /* one that goes away in the middle, and one that stops to send */
+    peer_say(&c, "POST /a HTTP/1.1\r\nContent-Length: 1048576\r\n" H);
+    pour(&c, 300000);
+    peer_hang_up(&c);
+    peer_pump(f.base, 10);
+    ck_assert_uint_eq(http_server_connections(f.server), 0);
+    dial(&c);
+    peer_say(&c, "POST /a HTTP/1.1\r\nContent-Length: 1048576\r\n" H);
+    pour(&c, 300000);
+    peer_expect(&c, "HTTP/1.1 408 ");
+    peer_expect_end(&c);
     peer_hang_up(&c);
 }
 END_TEST
@@ -306,6 +354,7 @@ static TCase *replies(void)
 
     tcase_add_test(tc, answers_and_keeps_the_connection);
     tcase_add_test(tc, takes_chunks_and_continues);
+    tcase_add_test(tc, takes_long_bodies);
     tcase_add_test(tc, answers_a_head_request_without_a_body);
     tcase_add_test(tc, serves_http_1_0);
     tcase_add_test(tc, sends_large_bodies);

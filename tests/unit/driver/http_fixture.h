@@ -117,8 +117,10 @@ static inline void on_request(void *context, struct http_exchange *x)
         size_t n =
             body.len < sizeof(f.body) - 1 ? body.len : sizeof(f.body) - 1;
 
-        memcpy(f.body, body.data != NULL ? body.data : (const uint8_t *)"", n);
-        f.body[n] = '\0';
+        if (n != 0) {
+            memcpy(f.body, body.data, n);
+            f.body[n] = '\0';
+        }
         http_reply_header(x, "X-Test", "yes\r\nInjected: no");
         http_reply_json(
             x, 200,
