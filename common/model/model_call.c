@@ -8,6 +8,7 @@
 #include "common/model/layer.h"
 #include "common/model/model.h"
 #include "common/model/model_parts.h"
+#include "common/model/regularizer.h"
 
 #include <string.h>
 
@@ -179,6 +180,24 @@ static int infer_repeat(const struct layer *layer, const struct inputs *in,
     return 0;
 }
 
+/* Whether the penalty on outputs suits one of that shape; what it is given
+ * has the batch in front. */
+static int check_penalty(const struct layer *layer, const struct shape *out,
+                         struct err *err)
+{
+    struct shape batch = {.rank = out->rank + 1, .dim = {SHAPE_UNKNOWN}};
+    int rc = 0;
+
+    if (layer->activity_regularizer != NULL && out->rank < SHAPE_MAX_RANK) {
+        memcpy(batch.dim + 1, out->dim, (size_t)out->rank * sizeof(int64_t));
+        rc = regularizer_check(layer->activity_regularizer, &batch, err);
+    }
+    if (rc != 0) {
+        (void)err_wrap(err, "activity_regularizer");
+    }
+    return rc;
+}
+
 /* All that follows from the inputs of a call. */
 static int infer(struct model *model, struct layer *layer,
                  const struct inputs *in, struct call *call, struct err *err)
@@ -194,6 +213,9 @@ static int infer(struct model *model, struct layer *layer,
     }
     for (size_t i = 0; rc == 0 && i < call->output_count; i++) {
         rc = shape_check(&out[i], err);
+        if (rc == 0) {
+            rc = check_penalty(layer, &out[i], err);
+        }
         if (rc == 0 &&
             call->repeat > (size_t)SHAPE_MAX_ELEMENTS / shape_size(&out[i])) {
             rc = err_set(err, ERR_LIMIT, "more than %lld elements",
