@@ -31,13 +31,16 @@ static void reply_message(struct http_exchange *x, const ProtobufCMessage *m)
     http_reply_buf(x, 200, "application/x-protobuf", &out);
 }
 
-/* Whether the job takes messages of workers; if not, that is answered. */
-static bool takes_messages(const struct job *job, struct http_exchange *x)
+static bool has_ended(const struct job *job)
 {
-    if (job_state_ended(job->state) || job->state == JOB_FINISHING) {
-        http_reply_problem(x, 410, "state", "the job takes no more");
-        return false;
-    }
+    return job_state_ended(job->state) || job->state == JOB_FINISHING;
+}
+
+static const char ended_text[] = "the job has ended";
+
+/* Whether the job is at work; if not, that is answered. */
+static bool is_at_work(const struct job *job, struct http_exchange *x)
+{
     if (job->work == NULL) {
         http_reply_problem(x, 409, "state", "the job is not running");
         return false;
@@ -171,7 +174,11 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
     struct task_parts t = {0};
 
     (void)d;
-    if (!takes_messages(job, x)) {
+    if (has_ended(job)) {
+        http_reply_problem(x, 410, "state", ended_text);
+        return;
+    }
+    if (!is_at_work(job, x)) {
         return;
     }
     fill_data(&t, job->spec);
@@ -205,7 +212,13 @@ void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job)
         http_reply_problem(x, 409, "state", "this is no training job");
         return;
     }
-    if (!takes_messages(job, x) ||
+    if (has_ended(job)) {
+        reply.stop = true;
+        reply.detail = (char *)(uintptr_t)ended_text;
+        reply_message(x, &reply.base);
+        return;
+    }
+    if (!is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__join__descriptor, &message, &values)) {
         return;
     }
@@ -251,6 +264,14 @@ static void reply_update(struct http_exchange *x,
         m.detail = (char *)(uintptr_t)r->detail;
     }
     reply_message(x, &m.base);
+}
+
+static void reply_stop(struct http_exchange *x)
+{
+    const struct training_reply stop = {.status = TRAINING_STOP,
+                                        .detail = ended_text};
+
+    reply_update(x, &stop);
 }
 
 static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
@@ -307,7 +328,11 @@ void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
         http_reply_problem(x, 409, "state", "this is no training job");
         return;
     }
-    if (!takes_messages(job, x) ||
+    if (has_ended(job)) {
+        reply_stop(x);
+        return;
+    }
+    if (!is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__parameter_update__descriptor, &message,
                 &values)) {
         return;
@@ -349,7 +374,11 @@ void api_job_result(struct daemon *d, struct http_exchange *x, struct job *job)
     struct err err = {0};
 
     (void)d;
-    if (!takes_messages(job, x) ||
+    if (has_ended(job)) {
+        reply_stop(x);
+        return;
+    }
+    if (!is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__result__descriptor, &message, &values)) {
         return;
     }

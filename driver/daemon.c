@@ -67,7 +67,11 @@ static int lock_state(struct daemon *d, struct err *err)
     }
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock_fd < 0) {
-        rc = err_errno(err, ERR_DENIED, errno, "%s", path);
+        int number = errno;
+
+        rc = err_errno(
+            err, number == EACCES || number == EROFS ? ERR_DENIED : ERR_IO,
+            number, "%s", path);
     } else if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         rc = locked_by_other(d, err);
     } else if (ftruncate(d->lock_fd, 0) != 0 ||

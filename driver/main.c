@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * main: elephasd as a process: options, detaching, signals, systemd, exit
- * status. 0: a clean stop; 2: it cannot start like this (the line on standard
- * error says why); 1: anything else. `elephasd --internal-feed` is the feeder
- * (feeder.h), which the daemon runs as a child.
+ * status. 0: a clean stop; 2: it cannot start like this, 3: it may not (the
+ * line on standard error says why); 1: anything else. `elephasd
+ * --internal-feed` is the feeder (feeder.h), which the daemon runs as a child.
  */
 #include "common/elog.h"
 #include "common/mem.h"
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define EXIT_CANNOT_START 2
+#define EXIT_NO_PERMISSION 3
 
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define STOP_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
@@ -144,7 +145,9 @@ static int leave_terminal(const struct settings *settings, int ready,
 
 static int start_status(int rc)
 {
-    return rc == ERR_NOMEM || rc == ERR_IO ? 1 : EXIT_CANNOT_START;
+    return rc == ERR_NOMEM || rc == ERR_IO ? 1
+           : rc == ERR_DENIED              ? EXIT_NO_PERMISSION
+                                           : EXIT_CANNOT_START;
 }
 
 static int serve(struct daemon *d, const struct settings *settings, int ready,

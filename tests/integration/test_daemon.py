@@ -327,9 +327,9 @@ def start(s, *options):
                           timeout=20, check=False)
 
 
-def cannot_start(s, *options):
+def cannot_start(s, *options, status=2):
     p = start(s, *options)
-    assert p.returncode == 2, (p.returncode, p.stderr)
+    assert p.returncode == status, (p.returncode, p.stderr)
     lines = p.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("elephasd: "), p.stderr
     return lines[0]
@@ -356,7 +356,7 @@ def starts_that_fail(s):
     assert s.path("file") in cannot_start(s, "--state-dir", s.path("file"))
     os.chmod(os.path.join(s.state, "token"), 0o644)
     assert s.stop() == 0
-    assert "token" in cannot_start(s, "--state-dir", s.state, "--listen", "127.0.0.1:0")
+    assert "token" in cannot_start(s, "--state-dir", s.state, "--listen", "127.0.0.1:0", status=3)
     p = start(s, "--version")
     assert p.returncode == 0 and p.stdout.startswith("elephasd "), p
     p = start(s, "--help")
