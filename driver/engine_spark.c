@@ -48,6 +48,7 @@ struct engine_run {
     struct spark_rows *rows;  /* of a prediction for the daemon */
     bool begun;               /* the workers are announced */
     bool finished;            /* the bridge said that it is done */
+    bool closing;             /* it said how it ends, and now ends by itself */
     bool ending;              /* cancelled or failed */
     bool failed;              /* why is known */
     bool told;                /* on_failed was called */
@@ -107,14 +108,14 @@ static void end_child(struct engine_run *run)
 {
     struct timeval tv = {KILL_AFTER_S, 0};
 
-    if (run->parent >= 0) {
-        (void)close(run->parent);
-        run->parent = -1;
-    }
     if (!runs(run)) {
         return;
     }
-    process_kill(run->process, SIGTERM);
+    if (!run->closing) {
+        (void)close(run->parent);
+        run->parent = -1;
+        process_kill(run->process, SIGTERM);
+    }
     if (evtimer_add(run->kill_timer, &tv) != 0) {
         process_kill(run->process, SIGKILL);
     }
@@ -312,8 +313,10 @@ static int spark_report(struct engine_run *run, const json_t *report,
     take_rows(run, report, strcmp(state, "done") == 0);
     if (strcmp(state, "failed") == 0) {
         take_failure(run, report);
+        run->closing = true;
     } else if (strcmp(state, "done") == 0) {
         run->finished = true;
+        run->closing = true;
     }
     *stop = false;
     return 0;

@@ -125,7 +125,7 @@ public final class Bridge {
             if (explainer.isInput()) {
                 reporter.put("code", "invalid");
             }
-            if (!(e instanceof Failure)) {
+            if (!explainer.isKnown()) {
                 e.printStackTrace();
             }
         }
@@ -172,6 +172,7 @@ public final class Bridge {
                     + Failure.reason(e), e);
         }
         spark.setLogLevel("WARN");
+        Watch.get().onHopeless(spark::cancelAllJobs);
         reporter.put("application", spark.sc().applicationId()).put("spark", spark.version());
         if (spark.sc().uiWebUrl().isDefined()) {
             reporter.put("web", spark.sc().uiWebUrl().get());

@@ -13,6 +13,7 @@ final class Explainer {
     private Columns columns;
     private WorkerFailure.Parts worker;
     private boolean input;
+    private boolean known;
 
     void typed(JavaRDD<Row> typedRows, Columns chosen) {
         rows = typedRows;
@@ -24,12 +25,18 @@ final class Explainer {
         return input;
     }
 
+    /** Whether the explanation is ours; else the stack may tell more. */
+    boolean isKnown() {
+        return known;
+    }
+
     /** What the worker wrote on standard error, if it was a worker; or null. */
     String stderr() {
         return worker == null ? null : worker.text;
     }
 
     String explain(Throwable thrown) {
+        known = true;
         if (thrown instanceof Failure) {
             input = ((Failure) thrown).input;
             return thrown.getMessage();
@@ -44,6 +51,7 @@ final class Explainer {
             input = worker.status == WorkerFailure.STATUS_INPUT;
             return worker.sentence();
         }
+        known = false;
         Watch watch = Watch.get();
         String first = watch == null ? null : watch.firstFailure();
         return first != null ? Failure.firstLine(first) : Failure.reason(thrown);

@@ -36,7 +36,7 @@ final class Train {
                 || (order.rounds.equals("auto") && slots >= partitions);
         String why = order.rounds.equals("auto") ? "" : ", as asked for";
         if (resident && slots < partitions) {
-            throw new Failure("rounds resident: " + partitions + " partitions want a slot each, "
+            throw Failure.input("rounds resident: " + partitions + " partitions want a slot each, "
                     + "there are " + slots + ": give more cores, fewer --workers, or "
                     + "leave out --rounds");
         }

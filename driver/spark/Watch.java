@@ -32,6 +32,7 @@ public final class Watch extends SparkListener {
     private String first; // text of the first failure
     private long attemptsFailed;
     private boolean ended;
+    private Runnable onHopeless; // called once, for a failure that would come again
 
     public Watch(SparkConf conf) {
         coresPerTask = Math.max(1, conf.getInt("spark.task.cpus", 1));
@@ -80,11 +81,28 @@ public final class Watch extends SparkListener {
         } else {
             text = ((TaskFailedReason) reason).toErrorString();
         }
+        if (onHopeless != null && isHopeless(text)) {
+            Thread thread = new Thread(onHopeless, "elephas hopeless");
+            thread.setDaemon(true);
+            thread.start();
+            onHopeless = null;
+        }
         // a lost executor says less than what a worker said
         boolean weak = reason instanceof ExecutorLostFailure;
         if (first == null || (!weak && !first.startsWith(OURS) && text.startsWith(OURS))) {
             first = text;
         }
+    }
+
+    /** The data is at fault: trying the task again would say the same. */
+    private static boolean isHopeless(String text) {
+        WorkerFailure.Parts worker = WorkerFailure.Parts.of(text);
+        return text.startsWith(BadRow.MARK)
+                || (worker != null && worker.status == WorkerFailure.STATUS_INPUT);
+    }
+
+    synchronized void onHopeless(Runnable call) {
+        onHopeless = call;
     }
 
     /** Tasks that can run at once. */
