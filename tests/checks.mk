@@ -25,13 +25,18 @@ check-one: $(B)/$(T) ## build and run one unit test: T=tests/unit/ROOM/check_NAM
 check-unit: units programs ## unit tests of this flavour
 	$(Q)$(if $(SANITIZER),CK_FORK=no )tests/lib/run-units.sh $(UNIT_BIN)
 
-check-integration: programs ## the real programs against each other, over loopback
+check-integration: programs $(B)/tests/tools/list_keras ## the real programs against each other, over loopback
 	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
 	  $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
 
-check-keras: programs ## real Keras opens what this project writes
+$(B)/tests/keras/train_case: $(B)/obj/tests/keras/train_case.o \
+  $(B)/obj/tests/golden/case.o $(B)/obj/tests/golden/run.o $(foreach r,$(NEEDS_nn),$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_COMMON)
+
+check-keras: programs $(B)/tests/keras/train_case ## real Keras opens what this project writes
 	$(Q)tests/keras/venv.sh build/venv-keras
-	$(Q)tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
+	$(Q)TRAIN_CASE=$(B)/tests/keras/train_case tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
 
 bench: programs ## worker start-up, parsing, training and demo times
 	$(Q)tests/bench/bench.py $(B)/bin
@@ -49,7 +54,7 @@ format-check: ## clang-format has nothing to change
 .PHONY: check-golden check-golden-one check-grad
 
 $(B)/tests/golden/check_golden: $(B)/obj/tests/golden/check_golden.o \
-  $(B)/obj/tests/golden/case.o $(foreach r,$(NEEDS_nn),$(call LIB,$(r)))
+  $(B)/obj/tests/golden/case.o $(B)/obj/tests/golden/run.o $(foreach r,$(NEEDS_nn),$(call LIB,$(r)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_COMMON)
 
@@ -94,3 +99,16 @@ check-sim: $(B)/tests/sim/check_sim ## the training core under faults: SEED=n RU
 $(B)/tests/sim/check_sim: $(SIM_OBJ) $(TESTLIB_OBJ) $(foreach r,core model common,$(call LIB,$(r)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ -lcheck -lsubunit -lrt $(LIBS_CURL) $(LIBS_COMMON)
+
+# ---- docs/KERAS.md: what is supported, from the code itself -------------------
+
+.PHONY: docs-keras
+
+LIST_KERAS := $(B)/tests/tools/list_keras
+
+$(LIST_KERAS): $(B)/obj/tests/tools/list_keras.o $(foreach r,$(NEEDS_model),$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_COMMON)
+
+docs-keras: $(LIST_KERAS) ## write the tables of docs/KERAS.md anew
+	$(Q)tests/tools/keras_doc.sh $< docs/KERAS.md

@@ -15,6 +15,7 @@
 #include "common/model/metric.h"
 #include "common/model/optimizer.h"
 #include "tests/golden/case.h"
+#include "tests/golden/run.h"
 #include "worker/nn/net.h"
 
 #include <dirent.h>
@@ -22,69 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_TENSORS 8 /* inputs or outputs of a recorded model */
-
-/* A loaded model with what is needed to run it. */
-struct run {
-    const struct case_file *c;
-    struct model *model;
-    struct model_state state;
-    struct net *net;
-    float *gradient;
-    struct totals *totals;
-    size_t compared; /* numbers */
-};
-
-static void close_run(struct run *r)
-{
-    totals_destroy(&r->totals);
-    mem_free_aligned(r->gradient);
-    net_destroy(&r->net);
-    model_state_deinit(&r->state);
-    model_destroy(&r->model);
-}
-
-/* Loads a model file, or an architecture with its weights apart. */
-static int load(const struct case_file *c, const char *json, const char *file,
-                struct run *r, struct err *err)
-{
-    char *path = mem_printf("%s/%s", c->dir, file);
-    char *parts = mem_printf("%s/%s", c->dir, json != NULL ? json : "");
-    int rc;
-
-    if (path == NULL || parts == NULL) {
-        rc = err_nomem(err);
-    } else if (json != NULL) {
-        rc = keras_load_parts(parts, path, &r->model, &r->state, err);
-    } else {
-        rc = keras_load(path, &r->model, &r->state, err);
-    }
-    mem_free(path);
-    mem_free(parts);
-    return rc;
-}
-
-static int open_run(const struct case_file *c, const char *json,
-                    const char *file, struct run *r, struct err *err)
-{
-    int rc;
-
-    r->c = c;
-    if ((rc = load(c, json, file, r, err)) != 0 ||
-        (rc = net_create(r->model, &r->net, err)) != 0) {
-        return rc;
-    }
-    r->gradient = mem_floats(r->model->parameters);
-    if (r->gradient == NULL) {
-        return err_nomem(err);
-    }
-    if (r->model->input_count > MAX_TENSORS ||
-        r->model->output_count > MAX_TENSORS) {
-        return err_set(err, ERR_LIMIT, "too many inputs or outputs");
-    }
-    return 0;
-}
 
 static int compare(struct run *r, const char *what, size_t index, double got,
                    double want, double tolerance, struct err *err)
@@ -138,70 +76,19 @@ static int compare_weights(struct run *r, const char *prefix, double tolerance,
     return rc;
 }
 
-/* Rows [from, to) of all inputs and labels. */
-struct rows {
-    struct net_batch batch;
-    const float *x[MAX_TENSORS];
-    const float *y[MAX_TENSORS];
-    float *weights;
-};
-
-static int cut_rows(struct run *r, size_t from, size_t to, bool training,
-                    struct rows *out, struct err *err)
-{
-    const struct case_tensor *weights = case_tensor(r->c, "sample_weight", 0);
-    const json_t *classes =
-        json_object_get(json_object_get(r->c->info, "train"), "class_weight");
-
-    memset(out, 0, sizeof(*out));
-    out->batch.rows = to - from;
-    out->batch.x = out->x;
-    out->batch.y = out->y;
-    for (size_t i = 0; i < r->model->input_count; i++) {
-        const struct case_tensor *t = case_tensor(r->c, "x", (int)i);
-
-        if (t == NULL || to > t->rows) {
-            return err_set(err, ERR_STATE, "x.%zu: no rows %zu-%zu", i, from,
-                           to);
-        }
-        out->x[i] = t->values + from * (t->count / t->rows);
-    }
-    for (size_t i = 0; i < r->model->output_count; i++) {
-        const struct case_tensor *t = case_tensor(r->c, "y", (int)i);
-
-        if (t == NULL || to > t->rows) {
-            return err_set(err, ERR_STATE, "y.%zu: no rows %zu-%zu", i, from,
-                           to);
-        }
-        out->y[i] = t->values + from * (t->count / t->rows);
-    }
-    if (weights != NULL) {
-        out->batch.weights = weights->values + from;
-    } else if (training && json_is_object(classes)) {
-        out->weights = mem_floats(to - from);
-        if (out->weights == NULL) {
-            return err_nomem(err);
-        }
-        case_weigh_classes(classes, case_tensor(r->c, "y", 0), from, to - from,
-                           out->weights);
-        out->batch.weights = out->weights;
-    }
-    return 0;
-}
-
 static int compare_predictions(struct run *r, const char *prefix,
                                double tolerance, struct err *err)
 {
     size_t n = case_tensor(r->c, "x", 0)->rows;
-    const float *outputs[MAX_TENSORS];
-    struct rows rows;
+    const float *outputs[RUN_MAX_TENSORS];
+    struct run_rows rows;
     int rc;
 
     if (case_count(r->c, prefix) != r->model->output_count) {
         return err_set(err, ERR_STATE, "%s: %zu outputs, want %zu", prefix,
                        r->model->output_count, case_count(r->c, prefix));
     }
-    if ((rc = cut_rows(r, 0, n, false, &rows, err)) != 0 ||
+    if ((rc = run_rows(r, 0, n, false, &rows, err)) != 0 ||
         (rc = net_predict(r->net, r->state.values, &rows.batch, outputs,
                           err)) != 0) {
         return rc;
@@ -271,8 +158,8 @@ static int compare_evaluation(struct run *r, const char *when,
     }
     totals_clear(r->totals);
     for (size_t from = 0; from < n; from += batch) {
-        struct rows rows;
-        int rc = cut_rows(r, from, n - from < batch ? n : from + batch, false,
+        struct run_rows rows;
+        int rc = run_rows(r, from, n - from < batch ? n : from + batch, false,
                           &rows, err);
 
         if (rc != 0 || (rc = net_evaluate(r->net, r->state.values, &rows.batch,
@@ -281,30 +168,6 @@ static int compare_evaluation(struct run *r, const char *when,
         }
     }
     return compare_totals(r, what, want, case_tolerance(r->c, tolerance), err);
-}
-
-/* One train_on_batch(); totals hold its results. */
-static int step(struct run *r, const json_t *range, size_t number, double *loss,
-                struct err *err)
-{
-    size_t from = (size_t)json_integer_value(json_array_get(range, 0));
-    size_t to = (size_t)json_integer_value(json_array_get(range, 1));
-    struct net_draws draws = {.seed = 1, .step = number};
-    struct rows rows;
-    int rc;
-
-    totals_clear(r->totals);
-    rc = cut_rows(r, from, to, true, &rows, err);
-    if (rc == 0) {
-        rc = net_gradient(r->net, r->state.values, &rows.batch, &draws,
-                          r->gradient, r->totals, loss, err);
-    }
-    if (rc == 0) {
-        optimizer_step(r->model->optimizer, r->model, &r->state.optimizer,
-                       r->state.values, r->gradient);
-    }
-    mem_free_aligned(rows.weights);
-    return rc;
 }
 
 static int train(struct run *r, const json_t *info, struct err *err)
@@ -331,7 +194,7 @@ static int train(struct run *r, const json_t *info, struct err *err)
         if ((rc = compare(r, "learning_rate", k, rate,
                           json_number_value(json_array_get(rates, k)), 1e-6,
                           err)) != 0 ||
-            (rc = step(r, json_array_get(ranges, k), k, &loss, err)) != 0 ||
+            (rc = run_step(r, json_array_get(ranges, k), k, &loss, err)) != 0 ||
             (rc = compare(r, "loss_per_step", k, loss,
                           (double)losses->values[k], tolerance, err)) != 0 ||
             (rc = compare_totals(r, what, json_array_get(logs, k), tolerance,
@@ -404,20 +267,20 @@ static int resume(const struct case_file *c, const json_t *info,
     const char *from = json_string_value(json_object_get(info, "from"));
     struct run r = {0};
     double loss;
-    int rc = open_run(c, NULL, from, &r, err);
+    int rc = run_open(c, NULL, from, &r, err);
 
     if (rc == 0) {
         rc = totals_create(r.model, &r.totals, err);
     }
     for (size_t k = 0; rc == 0 && k < json_array_size(ranges); k++) {
-        rc = step(&r, json_array_get(ranges, k), k, &loss, err);
+        rc = run_step(&r, json_array_get(ranges, k), k, &loss, err);
     }
     if (rc == 0) {
         rc = compare_weights(&r, "weight_resumed",
                              case_tolerance(c, "weight_after"), err);
     }
     *compared += r.compared;
-    close_run(&r);
+    run_close(&r);
     return rc;
 }
 
@@ -451,7 +314,7 @@ static int check_file(const struct case_file *c, const char *json,
                       struct err *err)
 {
     struct run r = {0};
-    int rc = open_run(c, json, file, &r, err);
+    int rc = run_open(c, json, file, &r, err);
 
     if (rc == 0 && case_tensor(c, "weight", 0) != NULL) {
         rc = compare_weights(&r, "weight", 0.0, err);
@@ -464,7 +327,7 @@ static int check_file(const struct case_file *c, const char *json,
         rc = check_training(&r, err);
     }
     *compared += r.compared;
-    close_run(&r);
+    run_close(&r);
     if (rc != 0) {
         (void)err_wrap(err, "%s", json != NULL ? json : file);
     }
