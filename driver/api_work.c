@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#define HEAD_MAX ((size_t)4 << 20)
+
 static void reply_message(struct http_exchange *x, const ProtobufCMessage *m)
 {
     struct err err = {0};
@@ -58,6 +60,13 @@ static bool unpack(const struct job *job, struct http_exchange *x,
     struct view head;
     int rc = wire_split(http_body(x), &head, values, &err);
 
+    /* small fields unpack to many times their size */
+    if (rc == 0 && head.len > HEAD_MAX) {
+        rc = err_set(&err, ERR_LIMIT,
+                     "the message has %zu bytes beside its values, %zu are "
+                     "allowed",
+                     head.len, HEAD_MAX);
+    }
     if (rc == 0) {
         rc = wire_unpack(type, head, out, &err);
     }

@@ -228,6 +228,7 @@ static int create_parts(struct daemon *d, struct err *err)
     if ((rc = lock_state(d, err)) != 0 || (rc = load_token(d, err)) != 0 ||
         (rc = store_open(d->settings->state_dir, &d->store, err)) != 0 ||
         (rc = offload_create(d->base, &d->offload, err)) != 0 ||
+        (rc = offload_create(d->base, &d->merger, err)) != 0 ||
         (rc = jobs_create(d, &d->jobs, err)) != 0 ||
         (rc = start_listening(d, err)) != 0) {
         return rc;
@@ -281,6 +282,7 @@ void daemon_destroy(struct daemon **out)
     }
     http_server_destroy(&d->http);
     offload_destroy(&d->offload); /* writes the last snapshots */
+    offload_destroy(&d->merger);
     jobs_destroy(&d->jobs);
     store_close(&d->store);
     if (d->stop_timer != NULL) {

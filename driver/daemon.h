@@ -32,7 +32,8 @@ struct daemon {
     struct store *store;
     struct http_server *http;
     struct jobs *jobs;
-    struct offload *offload;
+    struct offload *offload; /* snapshots and models */
+    struct offload *merger;  /* predictions, which may take minutes */
     struct metrics *metrics;
     struct event *stop_timer;
     int lock_fd;

@@ -12,7 +12,7 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -134,17 +134,41 @@ void http_server_destroy(struct http_server **server)
     *server = NULL;
 }
 
-static int listen_on(struct http_server *s, const struct addrinfo *ai,
-                     const char *host, unsigned *port, struct err *err)
+static unsigned port_of(evutil_socket_t fd)
 {
     struct sockaddr_storage bound;
     socklen_t len = sizeof(bound);
     char service[16];
-    struct evconnlistener *listener = evconnlistener_new_bind(
+
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&bound, len, NULL, 0, service,
+                    sizeof(service), NI_NUMERICSERV) != 0) {
+        return 0;
+    }
+    return (unsigned)strtoul(service, NULL, 10);
+}
+
+static void set_port(struct sockaddr *address, unsigned port)
+{
+    if (address->sa_family == AF_INET) {
+        ((struct sockaddr_in *)(void *)address)->sin_port =
+            htons((uint16_t)port);
+    } else if (address->sa_family == AF_INET6) {
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port =
+            htons((uint16_t)port);
+    }
+}
+
+static int listen_on(struct http_server *s, const struct addrinfo *ai,
+                     const char *host, unsigned *port, struct err *err)
+{
+    struct evconnlistener *listener;
+
+    set_port(ai->ai_addr, *port);
+    listener = evconnlistener_new_bind(
         s->base, on_accept, s,
         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
         BACKLOG, ai->ai_addr, (int)ai->ai_addrlen);
-
     if (listener == NULL) {
         int number = errno;
 
@@ -154,40 +178,35 @@ static int listen_on(struct http_server *s, const struct addrinfo *ai,
                                               : ERR_IO,
                          number, "cannot listen on %s:%u", host, *port);
     }
-    if (getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&bound,
-                    &len) != 0 ||
-        getnameinfo((struct sockaddr *)&bound, len, NULL, 0, service,
-                    sizeof(service), NI_NUMERICSERV) != 0) {
-        evconnlistener_free(listener);
-        return err_set(err, ERR_IO, "%s: no port is known", host);
-    }
     evconnlistener_set_error_cb(listener, on_accept_error);
     s->listeners[s->listener_count++] = listener;
-    *port = (unsigned)strtoul(service, NULL, 10);
+    *port = port_of(evconnlistener_get_fd(listener));
     return 0;
 }
 
+/* A name may stand for several addresses ("localhost" often for two): the
+ * first one must work, the others may. */
 int http_server_listen(struct http_server *s, const char *host,
                        unsigned want_port, unsigned *port, struct err *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+                             .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
-    char service[16];
-    int rc;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
 
-    if (s->listener_count == HTTP_MAX_LISTENERS) {
-        return err_set(err, ERR_LIMIT, "more than %d addresses",
-                       HTTP_MAX_LISTENERS);
-    }
-    (void)snprintf(service, sizeof(service), "%u", want_port);
-    rc = getaddrinfo(host, service, &hints, &found);
     if (rc != 0) {
         return err_set(err, ERR_INVALID, "cannot listen on %s: %s", host,
                        gai_strerror(rc));
     }
     *port = want_port;
-    rc = listen_on(s, found, host, port, err);
+    for (const struct addrinfo *ai = found;
+         rc == 0 && ai != NULL && s->listener_count < HTTP_MAX_LISTENERS;
+         ai = ai->ai_next) {
+        rc = listen_on(s, ai, host, port, ai == found ? err : NULL);
+        if (ai != found) {
+            rc = 0;
+        }
+    }
     freeaddrinfo(found);
     return rc;
 }

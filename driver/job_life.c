@@ -128,6 +128,17 @@ static void workers_over(struct job *job)
     jobs_wake(job->daemon->jobs);
 }
 
+/* Only once the store knows that it is not needed. */
+static void remove_snapshot(const struct job *job)
+{
+    char *path = job_path(job, "snapshot");
+
+    if (path != NULL) {
+        (void)unlink(path);
+    }
+    mem_free(path);
+}
+
 static void end_job(struct job *job, enum job_state state)
 {
     struct err err = {0};
@@ -145,6 +156,7 @@ static void end_job(struct job *job, enum job_state state)
     job->state = state;
     release_work(job);
     job_store(job);
+    remove_snapshot(job);
     elog(state == JOB_FAILED ? ELOG_WARN : ELOG_INFO, "job.ended",
          E_STR("job", job->id), E_STR("state", job_state_name(state)),
          E_STR("error", job->error),

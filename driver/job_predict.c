@@ -262,7 +262,7 @@ static void predict_finish(struct job *job)
     }
     m = merge_create(job);
     rc = m != NULL
-             ? offload_run(job->daemon->offload, run_merge, merge_done, m, &err)
+             ? offload_run(job->daemon->merger, run_merge, merge_done, m, &err)
              : err_nomem(&err);
 
     if (rc != 0) {

@@ -203,9 +203,16 @@ static void on_keep_alive(evutil_socket_t fd, short what, void *arg)
 void journal_read(struct journal *j, struct http_exchange *x, uint64_t after,
                   bool follow)
 {
-    struct reader *r = mem_zalloc(sizeof(*r));
+    struct reader *r;
     struct timeval tv = {KEEP_ALIVE_SECONDS, 0};
+    const char *type = j->kind == JOURNAL_EVENTS ? "text/event-stream"
+                                                 : "text/plain; charset=utf-8";
 
+    if (strcmp(http_method(x), "HEAD") == 0) {
+        http_reply(x, 200, type, (struct view){NULL, 0});
+        return;
+    }
+    r = mem_zalloc(sizeof(*r));
     if (r == NULL) {
         http_reply_problem(x, 503, "nomem", "out of memory");
         return;
@@ -226,10 +233,7 @@ void journal_read(struct journal *j, struct http_exchange *x, uint64_t after,
         j->keep_alive != NULL) {
         (void)event_add(j->keep_alive, &tv);
     }
-    http_stream_begin(x, 200,
-                      j->kind == JOURNAL_EVENTS ? "text/event-stream"
-                                                : "text/plain; charset=utf-8",
-                      on_drain, on_gone, r);
+    http_stream_begin(x, 200, type, on_drain, on_gone, r);
     (void)pump(r);
 }
 

@@ -96,8 +96,8 @@ int train_restore(struct job *job, struct err *err) ERR_CHECKED;
 /* Saves when it is time to; epoch: one was just completed. */
 void train_save_sometimes(struct job *job, bool epoch);
 int train_save_now(struct job *job, struct err *err) ERR_CHECKED;
-/* Makes the result: the Model goes to the store, the snapshot away; then
- * job_done() or job_fail(). */
+/* Makes the result: the Model goes to the store; then job_done() or
+ * job_fail(). */
 void train_finish(struct job *job);
 /* The Model of a job that did not get to its end. */
 int train_salvage(struct job *job, struct err *err) ERR_CHECKED;

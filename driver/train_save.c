@@ -2,8 +2,9 @@
  *
  * train_save: what is kept of a training. Snapshots are taken on the loop (one
  * copy of the state) and written by the helper thread; tasks run there in
- * order, so an older snapshot never replaces a newer one, and the final Model
- * is on disk before the snapshot is removed.
+ * order, so an older snapshot never replaces a newer one. A snapshot is removed
+ * when the store knows that the job has ended, and not before: whenever the
+ * daemon is killed, the one or the other is there.
  */
 #include "driver/train_parts.h"
 
@@ -81,6 +82,8 @@ static void snapshot_written(void *argument)
         elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
              E_STR("error", s->err.msg));
         job_log(job, "snapshot: %s", s->err.msg);
+    } else if (job_state_ended(job->state)) {
+        (void)unlink(s->path); /* nobody goes on from it */
     } else {
         job->daemon->metrics->snapshots++;
     }
@@ -221,8 +224,9 @@ int train_model(const struct job *job, struct buf *out, struct err *err)
     return model_encode(t->model, training_state(t->training), out, err);
 }
 
-static int put_model(struct save *s)
+static void write_model(void *argument)
 {
+    struct save *s = argument;
     bool added;
     int rc = model_hash(buf_view(&s->bytes), s->hash, &s->err);
 
@@ -230,15 +234,8 @@ static int put_model(struct save *s)
         rc = store_put_model(s->store, s->hash, buf_view(&s->bytes), &added,
                              &s->err);
     }
-    return rc;
-}
-
-static void write_model(void *argument)
-{
-    struct save *s = argument;
-
-    if (put_model(s) == 0) {
-        (void)unlink(s->path);
+    if (rc != 0 && s->err.code == ERR_OK) {
+        (void)err_nomem(&s->err);
     }
 }
 
