@@ -26,10 +26,34 @@ bool graph_is_functional(const char *class_name)
            strcmp(class_name, "Model") == 0;
 }
 
-/* Whether the object is one of Keras' own classes. */
-static int check_origin(const json_t *object, const char *class_name,
+/* An operation of keras.ops, as a layer class of the model room. The list is
+ * what Keras makes masks with; it writes them down as layers of functional
+ * models. */
+static int find_operation(const char *module, const char **class_name,
+                          struct err *err)
+{
+    static const char *const known[] = {
+        "ops.Any",      "ops.Concatenate", "ops.ExpandDims", "ops.LogicalOr",
+        "ops.NotEqual", "ops.OnesLike",    "ops.ZerosLike"};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i] + strlen("ops."), *class_name) == 0) {
+            *class_name = known[i];
+            return 0;
+        }
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "the operation %.100s (%.100s) is not a layer: use a "
+                   "layer instead",
+                   *class_name, module);
+}
+
+/* Whether the object is one of Keras' own classes; operations get the name
+ * that they have here. */
+static int check_origin(const json_t *object, const char **name,
                         struct err *err)
 {
+    const char *class_name = *name;
     const char *module;
     const char *registered;
     int rc;
@@ -54,10 +78,7 @@ static int check_origin(const json_t *object, const char *class_name,
     }
     if (strncmp(module, "keras.ops", 9) == 0 ||
         strncmp(module, "keras.src.ops", 13) == 0) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the operation %.100s (%.100s) is not a layer: use a "
-                       "layer instead",
-                       class_name, module);
+        return find_operation(module, name, err);
     }
     return 0;
 }
@@ -92,7 +113,7 @@ int graph_read_entry(const json_t *object, struct graph_entry *e,
                        "(%.100s) has no name, or one of more than %d bytes",
                        e->class_name, NAME_MAX_LEN);
     }
-    rc = check_origin(object, e->class_name, err);
+    rc = check_origin(object, &e->class_name, err);
     if (rc != 0) {
         err_wrap(err, "\"%.100s\"", e->name);
         return rc;
@@ -261,7 +282,7 @@ static int start_container(const json_t *object, struct graph_container *c,
                        class_name);
     }
     c->sequential = graph_is_sequential(class_name);
-    if ((rc = check_origin(object, class_name, err)) != 0 ||
+    if ((rc = check_origin(object, &class_name, err)) != 0 ||
         (rc = jget_array(c->config, "layers", layers, err)) != 0 ||
         (rc = jget_bool_or(c->config, "trainable", true, &c->trainable, err)) !=
             0) {

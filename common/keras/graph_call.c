@@ -107,40 +107,15 @@ static int gather(const struct frame *f, const struct graph_ref *refs, size_t n,
     return 0;
 }
 
-/* The call's arguments with what a call around it was told. A new reference. */
-static int with_training(const struct graph_caller *caller,
-                         const json_t *arguments, json_t **out, struct err *err)
-{
-    *out = arguments != NULL ? json_copy((json_t *)(uintptr_t)arguments) : NULL;
-    if (caller->inference && *out == NULL) {
-        *out = json_object();
-    }
-    if ((arguments != NULL || caller->inference) && *out == NULL) {
-        return err_nomem(err);
-    }
-    if (caller->inference &&
-        json_object_set_new(*out, "training", json_false()) != 0) {
-        json_decref(*out);
-        *out = NULL;
-        return err_nomem(err);
-    }
-    return 0;
-}
-
 int graph_call_layer(struct graph_entry *e, struct graph_caller *caller,
                      const struct tensor_ref *in, size_t n,
                      const json_t *arguments, struct graph_made *out,
                      struct err *err)
 {
-    json_t *all = NULL;
     size_t call;
-    int rc = with_training(caller, arguments, &all, err);
+    int rc = model_add_call(caller->model, e->first_layer, in, n, arguments,
+                            &call, err);
 
-    if (rc == 0) {
-        rc = model_add_call(caller->model, e->first_layer, in, n, all, &call,
-                            err);
-    }
-    json_decref(all);
     if (rc != 0) {
         return rc;
     }
@@ -160,44 +135,76 @@ int graph_call_layer(struct graph_entry *e, struct graph_caller *caller,
 
 /* ---- entries ------------------------------------------------------------- */
 
+/* Puts a mask on a tensor: by a layer that passes both on. */
+static int put_mask(struct graph_entry *e, struct graph_caller *caller,
+                    struct tensor_ref *tensor, struct tensor_ref mask,
+                    struct err *err)
+{
+    struct model *model = caller->model;
+    struct tensor_ref both[] = {*tensor, mask};
+    char *name = mem_printf("%s/mask_%zu", e->name, model->layer_count);
+    json_t *arguments = json_pack("{s:{s:i}}", "mask", "tensor", 1);
+    size_t layer;
+    size_t call;
+    int rc = 0;
+
+    if (name == NULL || arguments == NULL) {
+        rc = err_nomem(err);
+    } else {
+        rc = model_add_layer(model, name, "Identity", NULL, NULL, true, NULL,
+                             &layer, err);
+    }
+    if (rc == 0) {
+        rc = model_add_call(model, layer, both, 2, arguments, &call, err);
+    }
+    if (rc == 0) {
+        *tensor = (struct tensor_ref){.call = call};
+    }
+    json_decref(arguments);
+    mem_free(name);
+    return rc;
+}
+
+/* Calls a nested model; of call arguments it knows the masks of its inputs. */
 static int call_model(struct graph_entry *e, struct graph_caller *caller,
                       const struct tensor_ref *in, size_t n,
                       const json_t *arguments, struct graph_made *out,
                       struct err *err)
 {
-    int rc = 0;
+    struct call given = {.arguments = (json_t *)(uintptr_t)arguments};
+    struct tensor_ref *own = mem_zarray(n + 1, sizeof(*own));
+    size_t count = n;
+    int rc = own != NULL ? 0 : err_nomem(err);
+    const char *key;
+    json_t *value;
 
-    if (json_object_size(arguments) != 0) {
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "call argument \"%.100s\" of a model is not supported",
-                     json_object_iter_key(
-                         json_object_iter((json_t *)(uintptr_t)arguments)));
+    json_object_foreach(given.arguments, key, value)
+    {
+        if (rc == 0 && (strcmp(key, "mask") != 0 || !json_is_object(value))) {
+            rc = err_set(err, ERR_UNSUPPORTED,
+                         "call argument \"%.100s\" of a model is not supported",
+                         key);
+        }
     }
     if (rc == 0) {
-        rc = call_container(e->inner, caller, in, n, out, err);
+        memcpy(own, in, n * sizeof(*own));
     }
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        size_t mask = call_argument(&given, "mask", i);
+
+        if (mask < n) {
+            count--; /* masks come last */
+            rc = put_mask(e, caller, &own[i], in[mask], err);
+        }
+    }
+    if (rc == 0) {
+        rc = call_container(e->inner, caller, own, count, out, err);
+    }
+    mem_free(own);
     if (rc != 0) {
         err_wrap(err, "model \"%.100s\"", e->name);
     }
     return rc;
-}
-
-/* Takes training=False (or None) out of the arguments: it holds for all that
- * is called from here. */
-static int take_training(json_t *arguments, bool *inference, struct err *err)
-{
-    const json_t *value = json_object_get(arguments, "training");
-
-    if (value == NULL) {
-        return 0;
-    }
-    if (json_is_true(value)) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "call argument \"training\": True is not supported");
-    }
-    *inference = *inference || json_is_false(value);
-    (void)json_object_del(arguments, "training");
-    return 0;
 }
 
 int graph_call_entry(struct graph_entry *e, struct graph_caller *caller,
@@ -205,21 +212,18 @@ int graph_call_entry(struct graph_entry *e, struct graph_caller *caller,
                      const json_t *arguments, struct graph_made *out,
                      struct err *err)
 {
-    bool outer = caller->inference;
     json_t *rest = NULL;
     int rc = 0;
 
     if (arguments != NULL) {
         rest = json_copy((json_t *)(uintptr_t)arguments);
-        rc = rest != NULL ? take_training(rest, &caller->inference, err)
-                          : err_nomem(err);
-        if (rc != 0) {
-            err_wrap(err, "layer \"%.200s\"", e->name);
+        if (rest == NULL) {
+            return err_nomem(err);
         }
+        /* Keras puts that of the pass in its place, whatever the call said */
+        (void)json_object_del(rest, "training");
     }
-    if (rc != 0) {
-        /* already said */
-    } else if (e->inner != NULL) {
+    if (e->inner != NULL) {
         rc = call_model(e, caller, in, n, rest, out, err);
     } else if (e->wrap == GRAPH_WRAP_STEPS) {
         rc = graph_call_steps(e, caller, in, n, rest, out, err);
@@ -229,7 +233,6 @@ int graph_call_entry(struct graph_entry *e, struct graph_caller *caller,
         rc = graph_call_layer(e, caller, in, n, rest, out, err);
     }
     json_decref(rest);
-    caller->inference = outer;
     return rc;
 }
 

@@ -59,8 +59,7 @@ int graph_chain_nodes(struct graph_container *c, struct err *err) ERR_CHECKED;
 /* Where the calls go. */
 struct graph_caller {
     struct model *model;
-    size_t uses;    /* of containers, so far */
-    bool inference; /* what is called now was told training=False */
+    size_t uses; /* of containers, so far */
 };
 
 /* What a node has produced. */

@@ -393,8 +393,9 @@ int graph_add_entry(struct graph_reader *r, const struct graph_container *c,
     if (graph_is_functional(class_name)) {
         class_name = "Functional"; /* what "Model" is called once loaded */
     }
-    /* the input of a Sequential is not one of its layers */
-    if (!(c->sequential && e->is_input)) {
+    /* the input of a Sequential is not one of its layers, nor are operations */
+    if (!(c->sequential && e->is_input) &&
+        strncmp(class_name, "ops.", 4) != 0) {
         rc = next_path(counts, place->path, class_name, &path, err);
     }
     if (rc == 0 && (!e->is_input || place->depth == 0)) {

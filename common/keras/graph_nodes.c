@@ -14,6 +14,7 @@
 #include "common/mem.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +230,15 @@ static int read_arguments(struct linker *l, const json_t *data,
         size_t before = refs->count;
 
         if (i > 0 && json_is_null(arg)) {
+            continue;
+        }
+        if (i > 0 && json_is_number(arg)) {
+            char name[32]; /* of operations: not_equal(x, 0) */
+
+            (void)snprintf(name, sizeof(name), "argument_%zu", i);
+            if ((rc = add_keyword(l, node, refs, name, arg, err)) != 0) {
+                return rc;
+            }
             continue;
         }
         rc = collect(l, arg, refs, &others, err);

@@ -12,23 +12,27 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Steps become rows, what is wrapped is called, and rows steps again. */
+/* Steps become rows, what is wrapped is called, and rows steps again. A mask
+ * that is given is that of the first step, and of the last one as well. */
 int graph_call_steps(struct graph_entry *e, struct graph_caller *caller,
                      const struct tensor_ref *in, size_t n,
                      const json_t *arguments, struct graph_made *out,
                      struct err *err)
 {
+    struct call given = {.arguments = (json_t *)(uintptr_t)arguments};
+    bool masked = call_argument(&given, "mask", 0) == 1;
     struct graph_made rows = {0};
     struct graph_made inner = {0};
-    int rc = 0;
+    json_t *rest = NULL;
+    int rc;
 
-    if (n != 1) {
+    if (n != (masked ? 2 : 1)) {
         return err_set(err, ERR_UNSUPPORTED,
                        "layer \"%.200s\": one input is wanted, but %zu are "
                        "given",
                        e->name, n);
     }
-    rc = graph_call_layer(e, caller, in, 1, arguments, &rows, err);
+    rc = graph_call_layer(e, caller, in, n, arguments, &rows, err);
     if (rc == 0) {
         rc = graph_call_entry(&e->children[0], caller, rows.refs, 1, NULL,
                               &inner, err);
@@ -38,11 +42,16 @@ int graph_call_steps(struct graph_entry *e, struct graph_caller *caller,
                      "layer \"%.200s\": what it wraps has %zu outputs", e->name,
                      inner.count);
     }
-    if (rc == 0) {
-        struct tensor_ref both[] = {inner.refs[0], in[0]};
-
-        rc = graph_call_layer(e, caller, both, 2, NULL, out, err);
+    if (rc == 0 && masked) {
+        rest = json_pack("{s:{s:[n, i]}}", "mask", "tensors", 2);
+        rc = rest != NULL ? 0 : err_nomem(err);
     }
+    if (rc == 0) {
+        struct tensor_ref all[] = {inner.refs[0], in[0], in[n - 1]};
+
+        rc = graph_call_layer(e, caller, all, masked ? 3 : 2, rest, out, err);
+    }
+    json_decref(rest);
     mem_free(rows.refs);
     mem_free(inner.refs);
     return rc;

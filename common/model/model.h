@@ -93,8 +93,7 @@ struct call {
      * TimeDistributed around it, which are rows to the layers inside. */
     size_t repeat;
     /* Further call arguments or NULL; owned. Those that are tensors name their
-     * places among the inputs: {"tensor": 2}, or {"tensors": [2, null, 3]}.
-     * {"training": false} makes any call compute as in inference. */
+     * places among the inputs: {"tensor": 2}, or {"tensors": [2, null, 3]}. */
     json_t *arguments;
 };
 

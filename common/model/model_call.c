@@ -56,8 +56,8 @@ static int check_arguments(const struct layer *layer, const json_t *arguments,
                strcmp(key, known[i]) != 0) {
             i++;
         }
-        if (strcmp(key, "training") == 0 && json_is_false(value)) {
-            continue; /* the call is made as in inference */
+        if (strcmp(key, "mask") == 0 && json_is_object(value)) {
+            continue; /* a tensor: masks are passed on by the network */
         }
         if (!json_is_null(value) && (known == NULL || known[i] == NULL)) {
             return err_set(err, ERR_UNSUPPORTED,
@@ -112,6 +112,23 @@ size_t call_argument(const struct call *call, const char *name, size_t i)
     }
     return json_is_integer(place) ? (size_t)json_integer_value(place)
                                   : SIZE_MAX;
+}
+
+/* How many inputs the class is asked about: masks at the end are not its
+ * business. All n, if a mask is among the others. */
+static size_t plain_inputs(const struct call *call)
+{
+    size_t n = call->input_count;
+    size_t first = n;
+    size_t masks = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t at = call_argument(call, "mask", i);
+
+        masks += at != SIZE_MAX;
+        first = at < first ? at : first;
+    }
+    return first + masks == n ? first : n;
 }
 
 /* What a call is made from while it is added. */
@@ -258,6 +275,7 @@ static int fill_call(struct model *model, const struct tensor_ref *inputs,
     }
     if (rc == 0 && (rc = check_arguments(layer, arguments, err)) == 0 &&
         (rc = check_places(arguments, n, err)) == 0) {
+        in.count = plain_inputs(call);
         rc = infer(model, layer, &in, call, err);
     }
     mem_free(in.shapes);

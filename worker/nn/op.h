@@ -52,10 +52,6 @@ struct op {
     size_t index;  /* of the call */
     size_t repeat; /* rows for each row of the batch */
     void *state;   /* of the kernel */
-    /* The call was made with training=False: it computes as in inference (no
-     * dropout, moving statistics), also in training, where it keeps what
-     * backward needs. */
-    bool inference;
     /* One per input: the shape of its mask, or NULL if it has none. */
     const struct shape **mask_shapes;
     /* A crossentropy is computed from what the closing softmax or sigmoid of

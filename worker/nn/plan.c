@@ -100,8 +100,6 @@ static int make_ops(struct net *net, struct err *err)
         op->call = call;
         op->index = c;
         op->repeat = call->repeat;
-        op->inference =
-            json_is_false(json_object_get(call->arguments, "training"));
         op->class = op_class(op->layer);
         op->x = x + in;
         op->x_mask = x + ins + in;

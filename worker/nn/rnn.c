@@ -33,7 +33,7 @@ static double rate(const struct rnn *r, int which)
     double p = which == OF_INPUT ? o->dropout : o->recurrent_dropout;
 
     /* a rate of 1 drops nothing: Keras' cells take it for no rate */
-    return p < 1.0 && !r->op->inference ? p : 0.0;
+    return p < 1.0 ? p : 0.0;
 }
 
 static size_t factor_count(const struct rnn_options *o)

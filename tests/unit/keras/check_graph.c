@@ -395,7 +395,7 @@ START_TEST(calls_that_are_none)
         {"{'args':[],'kwargs':{}}", ERR_INVALID, "without a tensor"},
         {"{'args':[3],'kwargs':{}}", ERR_UNSUPPORTED, "argument 0"},
         {"{'args':[" TENSOR("x", 0, 0) ",3],'kwargs':{}}", ERR_UNSUPPORTED,
-         "argument 1"},
+         "argument_1"},
         {"{'args':[" TENSOR("x", 0, 0) "],'kwargs':{'training':true}}",
          ERR_UNSUPPORTED, "training"},
         {"{'args':[" TENSOR("x", 0, 0) "],'kwargs':{'mask':" TENSOR("x", 0,

@@ -25,7 +25,7 @@ static double rate_of(const struct op *op)
 
 static enum op_view view(const struct op *op, bool training)
 {
-    return training && !op->inference && rate_of(op) > 0.0 ? OP_OWN : OP_SAME;
+    return training && rate_of(op) > 0.0 ? OP_OWN : OP_SAME;
 }
 
 static void plan(struct op *op, bool training)

@@ -19,8 +19,8 @@ static size_t mask(const struct op *op, size_t i, struct shape *shape)
     const struct shape *outer = op->mask_shapes[0];
 
     (void)i;
-    if (op->call->input_count == 2) {
-        return 1;
+    if (op->call->input_count > 1 && op_argument(op, "mask", 0) == SIZE_MAX) {
+        return 1; /* the second call: the mask of what the first one got */
     }
     if (outer == NULL || outer->rank < 1 ||
         outer->dim[0] != op_input_shape(op, 0)->dim[0]) {
