@@ -7,7 +7,7 @@
 
 CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
   'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' \
-  check-golden check-sim check-integration check-keras
+  check-golden check-sim check-fuzz check-integration check-keras
 
 check: ## everything that must hold, from a bare machine; ends with the count
 	$(Q)deploy/deps.sh build check
@@ -112,3 +112,36 @@ $(LIST_KERAS): $(B)/obj/tests/tools/list_keras.o $(foreach r,$(NEEDS_model),$(ca
 
 docs-keras: $(LIST_KERAS) ## write the tables of docs/KERAS.md anew
 	$(Q)tests/tools/keras_doc.sh $< docs/KERAS.md
+
+# ---- fuzzing -----------------------------------------------------------------
+
+FUZZ_TARGETS := keras wire rows http
+FUZZ_BIN := $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
+FUZZ_FILES_keras := tests/golden/files tests/golden/files/unsupported
+# how a target ends: with a driver that replays files, or with the fuzzer's own
+FUZZ_MAIN = $(if $(FUZZER),,$(B)/obj/tests/fuzz/replay.o)
+TIME := 60
+
+.PHONY: fuzz fuzz-run check-fuzz
+
+$(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o \
+  $(foreach r,driver worker nn keras model common,$(call LIB,$(r)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ \
+	  $(filter-out %/replay.o,$^) $(FUZZ_MAIN) $(LIBS_ALL) $(LIBS_COMMON)
+
+check-fuzz: $(FUZZ_BIN) ## every file of the fuzzers' corpus is read without a fault
+	$(Q)set -e; $(foreach t,$(FUZZ_TARGETS),$(B)/tests/fuzz/fuzz_$t tests/fuzz/corpus/$t $(FUZZ_FILES_$t);)
+
+fuzz: ## look for new faults with libFuzzer: TIME=60 seconds a target
+	$(Q)$(MAKE) --no-print-directory CC=clang SANITIZER=fuzzer-no-link,address,undefined \
+	  FUZZER=yes B=build/fuzz fuzz-run
+
+# What is found is kept in build/fuzz/corpus; inputs that fail are left in
+# build/fuzz/fault-*: make them small, fix, and put them into tests/fuzz/corpus.
+fuzz-run: $(FUZZ_BIN)
+	$(Q)set -e; for t in $(FUZZ_TARGETS); do mkdir -p $(B)/corpus/$$t; \
+	  $(B)/tests/fuzz/fuzz_$$t -max_total_time=$(TIME) -timeout=20 -rss_limit_mb=4096 \
+	    -malloc_limit_mb=0 -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/fault-$$t- \
+	    $(B)/corpus/$$t tests/fuzz/corpus/$$t \
+	    $$([ $$t != keras ] || echo $(FUZZ_FILES_keras)); done
