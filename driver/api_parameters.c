@@ -15,6 +15,7 @@
 #include "driver/train.h"
 #include "elephas/v1/parameters.pb-c.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_WAIT_SECONDS 60
@@ -93,6 +94,27 @@ static int pack_stored(const struct job *job, const struct model *model,
                             (size_t)(range.end - range.begin), out, err);
 }
 
+/* What a job has left does not change any more: its version is its name.
+ * Returns whether the asker has it already; it is answered then. */
+static bool is_known(struct http_exchange *x, const struct job *job,
+                     const struct train_query *q)
+{
+    char etag[32];
+
+    if (job->output[0] == '\0') {
+        return false;
+    }
+    (void)snprintf(
+        etag, sizeof(etag), "\"%lld\"",
+        (long long)json_integer_value(json_object_get(job->result, "version")));
+    http_reply_header(x, "ETag", etag);
+    if (q->known == NULL || strcmp(q->known, etag) != 0) {
+        return false;
+    }
+    http_reply(x, 304, NULL, (struct view){NULL, 0});
+    return true;
+}
+
 /* The values of a job whose parameters are not in memory. */
 static void send_stored(struct daemon *d, struct http_exchange *x,
                         const struct job *job, const struct train_query *q)
@@ -143,7 +165,7 @@ void api_job_parameters(struct daemon *d, struct http_exchange *x,
         http_reply_problem(x, 410, "state", "the job has ended");
     } else if (q.has_step || q.has_epoch) {
         http_reply_problem(x, 409, "state", "the job is not running");
-    } else {
+    } else if (!is_known(x, job, &q)) {
         send_stored(d, x, job, &q);
     }
 }

@@ -363,22 +363,14 @@ int jobs_load(struct jobs *jobs, struct err *err)
 
 /* ---- looking ---- */
 
-static struct job *find_id(struct jobs *jobs, const char *start, size_t *n)
+static struct job *find_whole_id(struct jobs *jobs, const char *id)
 {
-    struct job *found = NULL;
-    size_t len = strlen(start);
-
     for (struct job *j = jobs->first; j != NULL; j = j->next) {
-        if (strncmp(j->id, start, len) == 0) {
-            found = j;
-            ++*n;
-            if (j->id[len] == '\0') {
-                *n = 1;
-                return j;
-            }
+        if (strcmp(j->id, id) == 0) {
+            return j;
         }
     }
-    return found;
+    return NULL;
 }
 
 static struct job *find_name(struct jobs *jobs, const char *name, size_t *n)
@@ -394,14 +386,34 @@ static struct job *find_name(struct jobs *jobs, const char *name, size_t *n)
     return found;
 }
 
+static struct job *find_beginning(struct jobs *jobs, const char *start,
+                                  size_t *n)
+{
+    struct job *found = NULL;
+    size_t len = strlen(start);
+
+    for (struct job *j = jobs->first; len != 0 && j != NULL; j = j->next) {
+        if (strncmp(j->id, start, len) == 0) {
+            found = j;
+            ++*n;
+        }
+    }
+    return found;
+}
+
+/* Ids are drawn by chance: the beginning of one must not take a name that
+ * somebody chose. */
 int jobs_find(struct jobs *jobs, const char *name, struct job **out,
               struct err *err)
 {
-    size_t n = 0;
-    struct job *found = *name != '\0' ? find_id(jobs, name, &n) : NULL;
+    struct job *found = find_whole_id(jobs, name);
+    size_t n = found != NULL;
 
     if (n == 0) {
         found = find_name(jobs, name, &n);
+    }
+    if (n == 0) {
+        found = find_beginning(jobs, name, &n);
     }
     if (n == 0) {
         return err_set(err, ERR_NOT_FOUND, "there is no job %.80s", name);

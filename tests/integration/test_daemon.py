@@ -464,6 +464,11 @@ def other_jobs_use_a_jobs_model(s):
     before = finish(s, make_job(s, {**work, "model": model})["id"])["metrics"]["loss"]
     after = finish(s, make_job(s, {**work, "source_job": done["id"]})["id"])["metrics"]["loss"]
     assert after < before, (before, after)
+    # its parameters have a version, as those of a running one
+    path = f"/v1/jobs/{done['id']}/parameters"
+    version = ask(s, "GET", path)[1]["ETag"]
+    assert version == f'"{done["version"]}"', (version, done)
+    assert ask(s, "GET", path, headers={"If-None-Match": version})[::2] == (304, b"")
     # of one that is running: what it knows now
     running = long_job(s, model)
     during = finish(s, make_job(s, {**work, "source_job": running, "workers": 3})["id"])
@@ -497,6 +502,19 @@ def the_queue_keeps_its_order(s):
     finish(s, waiting[2])
     began = [document(s, job)["started"] for job in (first, waiting[0], waiting[2])]
     assert began == sorted(began) and document(s, waiting[1])["started"] is None, began
+
+
+def a_name_comes_before_the_beginning_of_an_id(s):
+    s.daemon()
+    model = upload(s)
+    first = make_job(s, request(model))["id"]
+    named = make_job(s, request(model, name=first[:3]))["id"]
+    assert document(s, first[:3])["id"] == named
+    assert document(s, first)["id"] == first
+    # a name that two jobs have means neither
+    make_job(s, request(model, name=first[:3]))
+    refused(ask(s, "GET", f"/v1/jobs/{first[:3]}"), 400, "invalid", "2 jobs")
+    until(lambda: all(j["state"] == "done" for j in json.loads(ask(s, "GET", "/v1/jobs")[2])["jobs"]))
 
 
 def jobs_side_by_side_do_not_mix(s):
@@ -741,7 +759,8 @@ if __name__ == "__main__":
     run([to_the_end(t) for t in [pages_for_people_and_probes, bad_requests, requests_that_do_not_fit_the_model, tokens,
          tokens_elsewhere_than_on_loopback, a_workers_token_is_good_for_its_job_only, bodies_over_the_limit,
          slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
-         other_jobs_use_a_jobs_model, the_queue_keeps_its_order, jobs_side_by_side_do_not_mix,
+         other_jobs_use_a_jobs_model, the_queue_keeps_its_order,
+         a_name_comes_before_the_beginning_of_an_id, jobs_side_by_side_do_not_mix,
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,
          a_worker_that_cannot_start, a_worker_that_ends_too_early, a_worker_that_is_killed_again_and_again,
          a_worker_that_reads_nothing, stop_with_a_job, kill_and_restart, stop_lets_requests_in_flight_finish,
