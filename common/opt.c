@@ -78,7 +78,7 @@ static int check_range(const struct opt *o, double value, const char *text,
                        struct err *err)
 {
     if ((o->min != 0 || o->max != 0) && !(value >= o->min && value <= o->max)) {
-        return err_set(err, ERR_INVALID, "--%s %s: must be from %g to %g",
+        return err_set(err, ERR_INVALID, "--%s %s: must be from %.15g to %.15g",
                        o->name, text, o->min, o->max);
     }
     return 0;

@@ -167,9 +167,9 @@ static const struct entry entries[] = {
     TEXT(OPTIONS_ENGINE, "Job", "spark-home", spark_home, "DIR",
          "Spark installation of --engine spark (default: $SPARK_HOME)"),
     TEXT(OPTIONS_ENGINE, "Job", "spark-worker", spark_worker, "PATH",
-     "elephas-worker as it is installed on the executors (default: it is"
-     " shipped to them)"),
-WORD(OPTIONS_ENGINE, "Job", "deploy-mode", deploy_mode, "client|cluster",
+         "elephas-worker as it is installed on the executors (default: it is"
+         " shipped to them)"),
+    WORD(OPTIONS_ENGINE, "Job", "deploy-mode", deploy_mode, "client|cluster",
          "where Spark's driver runs: beside elephasd (default) or in the "
          "cluster"),
     WORD(OPTIONS_TRAIN, "Job", "rounds", rounds, "auto|resident|stage",
@@ -256,6 +256,27 @@ static int check_model(const struct options *o, unsigned groups,
     return 0;
 }
 
+/* Whether the rows carry their label, so that no column must be named. */
+static bool is_libsvm(const struct options *o)
+{
+    static const char *const endings[] = {".libsvm", ".libsvm.gz", ".svm",
+                                          ".svm.gz"};
+    const char *path = o->data.count != 0 ? o->data.items[0] : "";
+    size_t len = strlen(path);
+
+    if (o->format != NULL) {
+        return strcmp(o->format, "libsvm") == 0;
+    }
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t n = strlen(endings[i]);
+
+        if (len > n && strcmp(path + len - n, endings[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int check_data(const struct options *o, unsigned groups, struct err *err)
 {
     if (o->data.count == 0 && o->table == NULL && o->sql == NULL) {
@@ -269,8 +290,7 @@ static int check_data(const struct options *o, unsigned groups, struct err *err)
     if (o->scale == 0) {
         return err_set(err, ERR_INVALID, "--scale 0: must not be 0");
     }
-    if ((groups & OPTIONS_LABELS) != 0 && o->label == NULL &&
-        (o->format == NULL || strcmp(o->format, "libsvm") != 0)) {
+    if ((groups & OPTIONS_LABELS) != 0 && o->label == NULL && !is_libsvm(o)) {
         return err_set(err, ERR_INVALID,
                        "--label: missing; name the column with the label");
     }
