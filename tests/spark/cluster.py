@@ -78,7 +78,9 @@ class Cluster:
             self.wait_for(f"worker{i}", r"Successfully registered with master", worker)
 
     def add_worker(self, name):
-        return self.run(name, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1",
+        # hosts of their own: Spark puts a speculative copy on another host only
+        host = f"127.0.0.{2 + len(self.processes)}"
+        return self.run(name, "org.apache.spark.deploy.worker.Worker", "--host", host,
                         "--port", "0", "--webui-port", "0", "--cores", str(self.cores),
                         "--memory", self.memory, "--work-dir", os.path.join(self.work, name), self.master)
 
