@@ -12,13 +12,14 @@ build='gcc make pkg-config libc6-dev libevent-dev protobuf-c-compiler
   libssl-dev zlib1g-dev'
 check='check clang clang-format libclang-rt-14-dev shellcheck python3
   python3-venv curl mandoc procps time'
+spark='openjdk-17-jdk-headless python3 python3-venv'
 
 want=
 for set in "$@"; do
     case $set in
     build) want="$want $build" ;;
     check) want="$want $build $check" ;;
-    *) echo "deps.sh: unknown set '$set' (build, check)" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown set '$set' (build, check, spark)" >&2; exit 2 ;;
     esac
 done
 

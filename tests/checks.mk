@@ -2,7 +2,7 @@
 #
 # The parts of `make check`, each runnable alone. Included by the Makefile.
 
-.PHONY: check-unit check-one check-integration check-keras lint format-check \
+.PHONY: check-unit check-one check-integration check-keras check-spark lint format-check \
   check-deps check-build bench
 
 CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
@@ -37,6 +37,13 @@ $(B)/tests/keras/train_case: $(B)/obj/tests/keras/train_case.o \
 check-keras: programs $(B)/tests/keras/train_case ## real Keras opens what this project writes
 	$(Q)tests/keras/venv.sh build/venv-keras
 	$(Q)TRAIN_CASE=$(B)/tests/keras/train_case tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
+
+# another Spark: make check-spark SPARK_VERSION=3.5.9
+check-spark: programs spark bundle ## a real Spark cluster on loopback
+	$(Q)deploy/deps.sh build check spark
+	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
+	$(Q)TEST_SPARK_HOME=$(SPARK_VENV)/spark SCRIPT_TIMEOUT=900 tests/lib/run-scripts.sh spark $(B)/bin \
+	  $(sort $(wildcard tests/spark/test_*.py))
 
 bench: programs ## worker start-up, parsing, training and demo times
 	$(Q)tests/bench/bench.py $(B)/bin
