@@ -115,7 +115,12 @@ static inline void linear_batch(const float *w, uint32_t n, uint32_t p,
         g[0] += 2 * d * (double)x[0];
         g[1] += 2 * d * (double)x[1];
         g[2] += 2 * d;
-        totals_add_batch(totals, 1, row_loss, &row_loss, ys, outs, NULL);
+        totals_add_batch(totals,
+                         &(struct totals_batch){.rows = 1,
+                                                .loss = row_loss,
+                                                .output_losses = &row_loss,
+                                                .y = ys,
+                                                .p = outs});
     }
     for (int i = 0; gradient != NULL && i < LINEAR_P; i++) {
         gradient[i] = (float)(g[i] / (double)count);
