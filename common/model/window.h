@@ -90,6 +90,12 @@ static inline void window_cells(const struct window_axis *a, size_t i,
     size_t at = i * a->stride;
     size_t d = a->dilation;
 
+    if (at >= a->before &&
+        at + (a->size - 1) * d < a->in + a->before) { /* no division */
+        *first = 0;
+        *end = a->size;
+        return;
+    }
     *first = at < a->before ? (a->before - at + d - 1) / d : 0;
     *end = a->in + a->before > at ? (a->in + a->before - at - 1) / d + 1 : 0;
     *first = *first < a->size ? *first : a->size;

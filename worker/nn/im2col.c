@@ -69,14 +69,21 @@ static void advance(const struct im2col *c, struct cursor *at)
 }
 
 /* memcpy() for runs that are mostly short: calls would be most of the work. */
-static inline void copy(float *to, const float *from, size_t n)
+static inline void copy(float *restrict to, const float *restrict from,
+                        size_t n)
 {
     if (n > 32) {
         memcpy(to, from, n * sizeof(float));
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        to[i] = from[i];
+    for (; n >= 4; n -= 4, to += 4, from += 4) {
+        memcpy(to, from, 4 * sizeof(float));
+    }
+    if (n >= 2) {
+        memcpy(to, from, 2 * sizeof(float));
+        to[n - 1] = from[n - 1]; /* the same one twice, or the third */
+    } else if (n == 1) {
+        to[0] = from[0];
     }
 }
 
@@ -110,6 +117,17 @@ static inline void window_move(const struct im2col *c, const struct cursor *at,
 
     window_cells(ay, at->y, &y0, &y1);
     window_cells(ax, at->x, &x0, &x1);
+    if (runs && !back && y1 - y0 == ay->size && x1 - x0 == ax->size) {
+        size_t step = ay->dilation * ax->in * n;
+        size_t run = ax->size * n;
+
+        image +=
+            (window_at(ay, at->y, 0) * ax->in + window_at(ax, at->x, 0)) * n;
+        for (size_t k = 0; k < ay->size; k++, to += run, image += step) {
+            copy(to, image, run);
+        }
+        return;
+    }
     for (size_t k = 0; k < ay->size; k++, to += ax->size * n) {
         float *line;
         size_t step = runs ? (x1 - x0) * n : n;
