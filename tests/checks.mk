@@ -39,8 +39,9 @@ check-keras: programs $(B)/tests/keras/train_case ## real Keras opens what this 
 	$(Q)TRAIN_CASE=$(B)/tests/keras/train_case tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
 
 # another Spark: make check-spark SPARK_VERSION=3.5.9
-check-spark: programs spark bundle ## a real Spark cluster on loopback
+check-spark: ## a real Spark cluster on loopback
 	$(Q)deploy/deps.sh build check spark
+	$(Q)$(MAKE) --no-print-directory programs spark bundle
 	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
 	$(Q)TEST_SPARK_HOME=$(SPARK_VENV)/spark SCRIPT_TIMEOUT=900 tests/lib/run-scripts.sh spark $(B)/bin \
 	  $(sort $(wildcard tests/spark/test_*.py))
