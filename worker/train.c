@@ -172,8 +172,9 @@ static int run_batches(struct trainer *t, uint64_t first, uint64_t count,
     for (uint64_t i = 0; rc == 0 && i < count; i++) {
         rc = batch_gradient(t, first + i, err);
         if (rc == 0) {
-            optimizer_step(t->session->model->optimizer, t->session->model,
-                           &t->optimizer, t->state, t->gradient);
+            optimizer_step_pieces(t->session->model->optimizer,
+                                  t->session->model, &t->optimizer, t->state,
+                                  t->gradient, net_pieces(t->net));
             *samples += batch_rows(t->batch);
             if (count > 1) {
                 report_progress(t, first / t->batches, *samples);

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/model/model.h"
 #include "common/model/optimizer_class.h"
+#include "common/model/pieces.h"
 
 #include <float.h>
 #include <math.h>
@@ -375,19 +376,69 @@ static void clip_variable(const struct optimizer *opt, float scale, float *g,
     }
 }
 
+/* The sum of the squares of a variable's gradient. */
+static double squares(const struct model *model, size_t i,
+                      const float *gradient,
+                      const struct gradient_pieces *pieces)
+{
+    const struct variable *v = &model->variables[i];
+
+    return pieces_have(pieces, i)
+               ? pieces_squares(pieces, i)
+               : sum_of_squares(gradient + v->offset, v->size);
+}
+
+/* clip_variable() for a gradient in pieces. Returns what class->reads asks
+ * for; NULL if that is nothing. */
+static const float *clip_pieces(const struct optimizer *opt, float scale,
+                                const struct gradient_pieces *pieces,
+                                size_t variable, float *g, size_t n)
+{
+    bool by_norm = opt->clipnorm > 0.0;
+    bool by_value = !by_norm && opt->global_clipnorm <= 0.0;
+    float limit = by_value ? (float)opt->clipvalue : 0.0f;
+    float *of = NULL;
+
+    if (by_norm) {
+        float norm = (float)sqrt(pieces_squares(pieces, variable));
+
+        limit = (float)opt->clipnorm;
+        scale = limit / (norm > limit ? norm : limit);
+        limit = 0.0f;
+    } else if (by_value) {
+        scale = 1.0f;
+    }
+    if (limit > 0.0f) {
+        pieces_sum(pieces, variable, PIECES_VALUES, limit, g, n);
+    }
+    if (opt->class->reads != PIECES_VALUES) {
+        float factor =
+            opt->class->reads == PIECES_SQUARES ? scale * scale : scale;
+
+        of = pieces->scratch;
+        pieces_sum(pieces, variable, opt->class->reads, limit, of, n);
+        for (size_t k = 0; k < n; k++) {
+            of[k] *= factor;
+        }
+    }
+    for (size_t k = 0; scale != 1.0f && k < n; k++) {
+        g[k] *= scale;
+    }
+    return of;
+}
+
 /* The factor of global_clipnorm: over all trained variables together. */
 static float global_scale(const struct optimizer *opt,
-                          const struct model *model, const float *gradient)
+                          const struct model *model, const float *gradient,
+                          const struct gradient_pieces *pieces)
 {
     float limit = (float)opt->global_clipnorm;
     double sum = 0.0;
     float norm;
 
     for (size_t i = 0; i < model->variable_count; i++) {
-        const struct variable *v = &model->variables[i];
-
-        if (v->trainable) {
-            sum += sum_of_squares(gradient + v->offset, v->size);
+        if (model->variables[i].trainable) {
+            sum += squares(model, i, gradient, pieces);
         }
     }
     norm = (float)sqrt(sum);
@@ -399,10 +450,20 @@ void optimizer_step(const struct optimizer *opt, const struct model *model,
                     struct optimizer_state *state, float *params,
                     float *gradient)
 {
+    optimizer_step_pieces(opt, model, state, params, gradient, NULL);
+}
+
+void optimizer_step_pieces(const struct optimizer *opt,
+                           const struct model *model,
+                           struct optimizer_state *state, float *params,
+                           float *gradient,
+                           const struct gradient_pieces *pieces)
+{
     float lr = (float)optimizer_learning_rate(opt, state);
     float decay = (float)opt->weight_decay;
-    float scale =
-        opt->global_clipnorm > 0.0 ? global_scale(opt, model, gradient) : 1.0f;
+    float scale = opt->global_clipnorm > 0.0
+                      ? global_scale(opt, model, gradient, pieces)
+                      : 1.0f;
 
     for (size_t i = 0; i < model->variable_count; i++) {
         const struct variable *v = &model->variables[i];
@@ -418,7 +479,11 @@ void optimizer_step(const struct optimizer *opt, const struct model *model,
         if (!v->trainable) {
             continue;
         }
-        clip_variable(opt, scale, g, v->size);
+        if (pieces_have(pieces, i)) {
+            span.g_of = clip_pieces(opt, scale, pieces, i, g, v->size);
+        } else {
+            clip_variable(opt, scale, g, v->size);
+        }
         if (decay > 0.0f) {
             for (size_t k = 0; k < v->size; k++) {
                 w[k] -= w[k] * decay * lr;

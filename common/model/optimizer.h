@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gradient_pieces;
 struct model;
 struct optimizer;
 
@@ -76,5 +77,12 @@ double optimizer_learning_rate(const struct optimizer *opt,
 void optimizer_step(const struct optimizer *opt, const struct model *model,
                     struct optimizer_state *state, float *params,
                     float *gradient);
+/* The same; pieces (may be NULL) are those that the gradients of tables are
+ * the sums of (pieces.h), which makes a difference to what is not linear. */
+void optimizer_step_pieces(const struct optimizer *opt,
+                           const struct model *model,
+                           struct optimizer_state *state, float *params,
+                           float *gradient,
+                           const struct gradient_pieces *pieces);
 
 #endif

@@ -12,6 +12,7 @@
 #define COMMON_MODEL_OPTIMIZER_CLASS_H
 
 #include "common/model/optimizer.h"
+#include "common/model/pieces.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,8 +53,11 @@ struct optimizer {
 /* A run of elements of one trainable variable, for one step. */
 struct optimizer_span {
     size_t n;
-    float *w;                          /* weights */
-    const float *g;                    /* gradient, clipped */
+    float *w;       /* weights */
+    const float *g; /* gradient, clipped */
+    /* What Keras takes for the squares (class->reads: magnitudes) of g, if it
+     * is not just that; else NULL. */
+    const float *g_of;
     float *slots[OPTIMIZER_MAX_SLOTS]; /* the same elements of each slot */
 };
 
@@ -65,6 +69,10 @@ struct optimizer_class {
 
     /* Checks the options and fills opt->slots. */
     int (*configure)(struct optimizer *opt, struct err *err);
+
+    /* Which function of g, beside g itself, step reads: PIECES_SQUARES,
+     * PIECES_MAGNITUDES, or PIECES_VALUES for none. */
+    enum pieces_of reads;
 
     /* One step over one span. lr is the rate as float32; step the number of
      * this step from 1. */

@@ -121,8 +121,9 @@ int run_step(struct run *r, const json_t *range, size_t number, double *loss,
                           r->gradient, r->totals, loss, err);
     }
     if (rc == 0) {
-        optimizer_step(r->model->optimizer, r->model, &r->state.optimizer,
-                       r->state.values, r->gradient);
+        optimizer_step_pieces(r->model->optimizer, r->model,
+                              &r->state.optimizer, r->state.values, r->gradient,
+                              net_pieces(r->net));
     }
     mem_free_aligned(rows.weights);
     return rc;

@@ -45,6 +45,11 @@ void net_destroy(struct net **net)
     }
 }
 
+const struct gradient_pieces *net_pieces(const struct net *net)
+{
+    return net->pieces.count != 0 ? &net->pieces : NULL;
+}
+
 const char *net_blas(void)
 {
     return gemm_name();
@@ -356,6 +361,7 @@ static void begin_gradient(struct net *net, const struct net_draws *draws,
         net->ops[c].gradient = gradient;
     }
     memset(net->layer_written, 0, m->layer_count * sizeof(bool));
+    net->pieces.count = 0;
 }
 
 /* Puts dy in place; false if no gradient has reached the call. */
@@ -403,6 +409,9 @@ static void backward_call(struct net *net, struct op *op)
     }
     op->gradient_add = net->layer_written[op->call->layer];
     op->class->backward(op);
+    if (op->in_pieces) {
+        op->class->pieces(op, &net->pieces.list[net->pieces.count++]);
+    }
     net->layer_written[op->call->layer] = true;
     for (size_t i = 0; i < n; i++) {
         size_t in = plan_tensor_index(net, op->call->inputs[i]);
@@ -446,6 +455,7 @@ int net_gradient(struct net *net, const float *params,
     }
     if (batch->rows == 0) {
         memset(gradient, 0, net->model->parameters * sizeof(float));
+        net->pieces.count = 0;
     } else {
         if ((rc = plan_bind(net, batch->rows, PLAN_TRAINING, batch->x, err)) !=
             0) {

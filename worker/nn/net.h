@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "common/model/metric.h"
 #include "common/model/model.h"
+#include "common/model/pieces.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -65,6 +66,11 @@ int net_gradient(struct net *net, const float *params,
                  const struct net_batch *batch, const struct net_draws *draws,
                  float *gradient, struct totals *totals, double *loss,
                  struct err *err) ERR_CHECKED;
+
+/* The pieces of tables' gradients of the last net_gradient(), for
+ * optimizer_step_pieces(); valid until the next call on this net, and as long
+ * as the batch's arrays. NULL if there are none. */
+const struct gradient_pieces *net_pieces(const struct net *net);
 
 /* The vector library in use: "OpenBLAS 0.3.21 ..." or "none". */
 const char *net_blas(void);

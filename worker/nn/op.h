@@ -27,6 +27,7 @@
 
 #include "common/model/activation.h"
 #include "common/model/model.h"
+#include "common/model/pieces.h"
 #include "worker/nn/net.h"
 
 #include <stdbool.h>
@@ -57,6 +58,7 @@ struct op {
     /* A crossentropy is computed from what the closing softmax or sigmoid of
      * this call got: forward sets `logits`, backward takes dlogits. */
     bool wants_logits;
+    bool in_pieces; /* its table's gradient is wanted in pieces, too */
 
     /* what the kernel keeps, in floats per row, set by plan */
     size_t saved_size;   /* from forward to backward */
@@ -104,6 +106,9 @@ struct nn_class {
     /* Neither is called for a view. */
     int (*forward)(struct op *op, struct err *err);
     void (*backward)(struct op *op);
+    /* After backward: what the gradient of a table is the sum of; arrays live
+     * as long as those of the pass. NULL: the layer has no table. */
+    void (*pieces)(const struct op *op, struct gradient_piece *out);
 };
 
 /* The kernel of a layer. */

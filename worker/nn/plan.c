@@ -76,6 +76,49 @@ static int allocate(struct net *net, struct err *err)
     return 0;
 }
 
+static size_t greater(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Whether the call's layer has a table whose gradient comes in pieces. With a
+ * regularizer it does not: the penalty's gradient is that of the whole. */
+static bool has_pieces(const struct net *net, size_t call)
+{
+    const struct op *op = &net->ops[call];
+    const struct variable *v;
+
+    if (op->class->pieces == NULL || op->layer->variable_count == 0) {
+        return false;
+    }
+    v = &net->model->variables[op->layer->first_variable];
+    return v->trainable && v->regularizer == NULL;
+}
+
+static int allocate_pieces(struct net *net, struct err *err)
+{
+    size_t n = 0;
+    size_t size = 0;
+
+    for (size_t c = 0; c < net->model->call_count; c++) {
+        if (has_pieces(net, c)) {
+            size_t first = net->ops[c].layer->first_variable;
+
+            n++;
+            size = greater(size, net->model->variables[first].size);
+            net->ops[c].in_pieces = true;
+        }
+    }
+    if (n == 0) {
+        return 0;
+    }
+    net->pieces.list = mem_zarray(n, sizeof(*net->pieces.list));
+    net->pieces.scratch = mem_floats(size);
+    return net->pieces.list != NULL && net->pieces.scratch != NULL
+               ? 0
+               : err_nomem(err);
+}
+
 static int make_ops(struct net *net, struct err *err)
 {
     const struct model *m = net->model;
@@ -263,7 +306,8 @@ int plan_create(struct net *net, struct err *err)
 {
     int rc;
 
-    if ((rc = allocate(net, err)) != 0 || (rc = make_ops(net, err)) != 0) {
+    if ((rc = allocate(net, err)) != 0 || (rc = make_ops(net, err)) != 0 ||
+        (rc = allocate_pieces(net, err)) != 0) {
         return rc;
     }
     find_roots(net);
@@ -299,6 +343,8 @@ void plan_destroy(struct net *net)
     mem_free(net->pointers);
     mem_free(net->mask_shapes);
     mem_free(net->masks);
+    mem_free(net->pieces.list);
+    mem_free_aligned(net->pieces.scratch);
     mem_free_aligned(net->memory);
 }
 
@@ -364,11 +410,6 @@ static size_t spare_size(const struct net *net, const struct op *op)
         size += root->needs_gradient && root->uses > 1 ? root->size : 0;
     }
     return size;
-}
-
-static size_t greater(size_t a, size_t b)
-{
-    return a > b ? a : b;
 }
 
 static void place_ops(struct net *net, size_t rows, enum plan_mode mode,

@@ -75,6 +75,8 @@ struct net {
     size_t memory_size;
     float *scratch; /* of the current pass */
     float *spare;   /* gradients that are still to be added */
+    struct gradient_pieces
+        pieces; /* of the last pass; list and scratch owned */
 };
 
 /* Everything of *net (zeroed but for model) that does not depend on a batch.

@@ -45,25 +45,26 @@ struct rates {
     float alpha, rest_1, rest_2, epsilon;
 };
 
-/* Two loops, and vectors that are said not to overlap: compilers make vector
- * code of nothing less. */
+/* q: the squares of g, or NULL for just that. Two loops, and vectors that are
+ * said not to overlap: compilers make vector code of nothing less. */
 static void plain(struct rates r, size_t n, const float *restrict g,
-                  float *restrict m, float *restrict v, float *restrict w)
+                  const float *restrict q, float *restrict m, float *restrict v,
+                  float *restrict w)
 {
     for (size_t i = 0; i < n; i++) {
         m[i] += (g[i] - m[i]) * r.rest_1;
-        v[i] += (g[i] * g[i] - v[i]) * r.rest_2;
+        v[i] += ((q != NULL ? q[i] : g[i] * g[i]) - v[i]) * r.rest_2;
         w[i] -= m[i] * r.alpha / (sqrtf(v[i]) + r.epsilon);
     }
 }
 
 static void amsgrad(struct rates r, size_t n, const float *restrict g,
-                    float *restrict m, float *restrict v, float *restrict u,
-                    float *restrict w)
+                    const float *restrict q, float *restrict m,
+                    float *restrict v, float *restrict u, float *restrict w)
 {
     for (size_t i = 0; i < n; i++) {
         m[i] += (g[i] - m[i]) * r.rest_1;
-        v[i] += (g[i] * g[i] - v[i]) * r.rest_2;
+        v[i] += ((q != NULL ? q[i] : g[i] * g[i]) - v[i]) * r.rest_2;
         u[i] = u[i] > v[i] ? u[i] : v[i];
         w[i] -= m[i] * r.alpha / (sqrtf(u[i]) + r.epsilon);
     }
@@ -83,10 +84,11 @@ static void step(const struct optimizer *opt, float lr, uint64_t number,
     };
 
     if (opt->options[AMSGRAD] != 0.0) {
-        amsgrad(r, span->n, span->g, span->slots[0], span->slots[1],
+        amsgrad(r, span->n, span->g, span->g_of, span->slots[0], span->slots[1],
                 span->slots[2], span->w);
     } else {
-        plain(r, span->n, span->g, span->slots[0], span->slots[1], span->w);
+        plain(r, span->n, span->g, span->g_of, span->slots[0], span->slots[1],
+              span->w);
     }
 }
 
@@ -96,5 +98,6 @@ const struct optimizer_class optimizer_adam = {
     .learning_rate = 0.001,
     .options = options,
     .configure = configure,
+    .reads = PIECES_SQUARES,
     .step = step,
 };

@@ -46,25 +46,26 @@ struct rates {
     float lr, rho, rest, momentum, epsilon;
 };
 
-/* The common case on its own, and vectors that are said not to overlap:
+/* q: the squares of g, or NULL for just that. The common case on its own, and
+ * vectors that are said not to overlap:
  * compilers make vector code of nothing less. */
 static void plain(struct rates r, size_t n, const float *restrict g,
-                  float *restrict s, float *restrict w)
+                  const float *restrict q, float *restrict s, float *restrict w)
 {
     for (size_t i = 0; i < n; i++) {
-        s[i] = r.rho * s[i] + r.rest * (g[i] * g[i]);
+        s[i] = r.rho * s[i] + r.rest * (q != NULL ? q[i] : g[i] * g[i]);
         w[i] -= r.lr * g[i] / sqrtf(s[i] + r.epsilon);
     }
 }
 
 /* m and a are NULL without momentum and centering. */
-static void full(struct rates r, size_t n, const float *g, float *s, float *m,
-                 float *a, float *w)
+static void full(struct rates r, size_t n, const float *g, const float *q,
+                 float *s, float *m, float *a, float *w)
 {
     for (size_t i = 0; i < n; i++) {
         float d;
 
-        s[i] = r.rho * s[i] + r.rest * (g[i] * g[i]);
+        s[i] = r.rho * s[i] + r.rest * (q != NULL ? q[i] : g[i] * g[i]);
         if (a != NULL) {
             a[i] = r.rho * a[i] + r.rest * g[i];
             d = s[i] - a[i] * a[i] + r.epsilon;
@@ -95,11 +96,11 @@ static void step(const struct optimizer *opt, float lr, uint64_t number,
 
     (void)number;
     if (momentum || centered) {
-        full(r, span->n, span->g, span->slots[0],
+        full(r, span->n, span->g, span->g_of, span->slots[0],
              momentum ? span->slots[1] : NULL,
              centered ? span->slots[opt->slot_count - 1] : NULL, span->w);
     } else {
-        plain(r, span->n, span->g, span->slots[0], span->w);
+        plain(r, span->n, span->g, span->g_of, span->slots[0], span->w);
     }
 }
 
@@ -109,5 +110,6 @@ const struct optimizer_class optimizer_rmsprop = {
     .learning_rate = 0.001,
     .options = options,
     .configure = configure,
+    .reads = PIECES_SQUARES,
     .step = step,
 };

@@ -36,6 +36,12 @@ static bool row_of(float x, size_t rows, size_t *row)
     return x >= 0.0f;
 }
 
+/* In training the rows that were taken are kept. */
+static void plan(struct op *op, bool training)
+{
+    op->saved_size = training ? op_input_size(op, 0) : 0;
+}
+
 static int forward(struct op *op, struct err *err)
 {
     const struct embedding_options *o = options_of(op);
@@ -53,6 +59,9 @@ static int forward(struct op *op, struct err *err)
                            "to %lld",
                            op->layer->name, i / size, (double)x[i],
                            (long long)o->input_dim - 1);
+        }
+        if (op->training) {
+            op->saved[i] = (float)row; /* exact: see the model's limit */
         }
         memcpy(op->y[0] + i * width, table + row * width,
                width * sizeof(float));
@@ -81,13 +90,8 @@ static void backward(struct op *op)
         memset(to, 0, (size_t)o->input_dim * width * sizeof(float));
     }
     for (size_t i = 0; i < n; i++, dy += width) {
-        size_t row = 0;
-        float *sum;
+        float *sum = to + (size_t)op->saved[i] * width;
 
-        if (!row_of(op->x[0][i], (size_t)o->input_dim, &row)) {
-            continue; /* forward has refused it */
-        }
-        sum = to + row * width;
         VECTOR_LOOP
         for (size_t j = 0; j < width; j++) {
             sum[j] += dy[j];
@@ -95,8 +99,21 @@ static void backward(struct op *op)
     }
 }
 
+static void pieces(const struct op *op, struct gradient_piece *out)
+{
+    *out = (struct gradient_piece){
+        .variable = op->layer->first_variable,
+        .count = op->rows * op_input_size(op, 0),
+        .width = (size_t)options_of(op)->output_dim,
+        .rows = op->saved,
+        .values = op->dy[0],
+    };
+}
+
 const struct nn_class nn_embedding = {
     .mask = mask,
+    .plan = plan,
     .forward = forward,
     .backward = backward,
+    .pieces = pieces,
 };
