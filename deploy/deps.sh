@@ -19,6 +19,7 @@ for set in "$@"; do
     case $set in
     build) want="$want $build" ;;
     check) want="$want $build $check" ;;
+    spark) want="$want $build $spark" ;;
     *) echo "deps.sh: unknown set '$set' (build, check, spark)" >&2; exit 2 ;;
     esac
 done
