@@ -26,6 +26,8 @@ final class Exchange {
     final ConcurrentLinkedQueue<Row> rows = new ConcurrentLinkedQueue<>();
 
     private final long attempt = TaskContext.get().taskAttemptId();
+    /** Ends the worker with its task. */
+    final Reaper reaper = new Reaper(TaskContext.get());
     private Exchange outer; // rows that come from a pipe of the same task
     private final ArrayDeque<String> tail = new ArrayDeque<>();
     private Thread reader;

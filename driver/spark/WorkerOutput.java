@@ -23,6 +23,7 @@ final class WorkerOutput implements Iterator<String> {
 
     WorkerOutput(Exchange exchange, Iterator<String> lines) {
         this.exchange = exchange;
+        exchange.reaper.started();
         this.lines = lines;
     }
 
