@@ -7,6 +7,7 @@
  */
 #include "common/elog.h"
 #include "common/mem.h"
+#include "common/model/plugins.h"
 #include "driver/daemon.h"
 #include "driver/feeder.h"
 #include "driver/settings.h"
@@ -188,7 +189,15 @@ static int run(const struct settings *settings)
     raise_limits();
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
-    rc = daemon_create(settings, &d, &err);
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG, as a full disk */
+    rc = plugins_load(&settings->plugin_dirs, &settings->custom_objects, &err);
+    if (rc == 0) { /* for the workers it starts */
+        rc = plugins_export(&settings->plugin_dirs, &settings->custom_objects,
+                            &err);
+    }
+    if (rc == 0) {
+        rc = daemon_create(settings, &d, &err);
+    }
     if (rc != 0) {
         (void)fprintf(stderr, "elephasd: %s\n", err.msg);
         return start_status(rc);

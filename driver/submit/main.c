@@ -9,6 +9,7 @@
  * wait. The second one leaves at once.
  */
 #include "common/mem.h"
+#include "common/model/plugins.h"
 #include "driver/submit/verbs.h"
 
 #include <locale.h>
@@ -44,6 +45,7 @@ static void catch_signals(void)
         }
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG, as a full disk */
 }
 
 static int fail(int code, const struct err *err)
@@ -105,6 +107,13 @@ static int run_verb(const struct verb *verb, int argc, char **argv,
     }
     if (rc == 0) {
         rc = options_check(&c->opt, verb->groups, err);
+        if (rc == 0) {
+            rc = plugins_load(&c->opt.plugin_dirs, &c->opt.custom_objects, err);
+        }
+        if (rc == 0) { /* for --embedded */
+            rc = plugins_export(&c->opt.plugin_dirs, &c->opt.custom_objects,
+                                err);
+        }
     }
     if (rc == 0) {
         rc = verb->run(c, err);

@@ -5,6 +5,7 @@ starts again, and that no process outlives a job or the daemon."""
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -291,6 +292,17 @@ def bodies_over_the_limit(s):
         assert c.recv(100).startswith(b"HTTP/1.1 413 ")
     refused(ask(s, "GET", "/healthz", b"body", content_type="text/plain"), 413, "limit")
     refused(ask(s, "GET", "/" + "x" * 40000), 431, "limit")
+
+
+def files_that_may_not_grow(s):
+    """A limit on file sizes is an error like a full disk, not the end."""
+    message = model_bytes(s)
+    s.daemon()
+    limit = resource.prlimit(s.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(s.process.pid, resource.RLIMIT_FSIZE, (len(message) - 1, limit[1]))
+    refused(ask(s, "POST", "/v1/models", message, content_type="application/x-protobuf"), 500, "io", "large")
+    resource.prlimit(s.process.pid, resource.RLIMIT_FSIZE, limit)
+    assert ask(s, "POST", "/v1/models", message, content_type="application/x-protobuf")[0] == 201
 
 
 def slow_clients(s):
@@ -758,7 +770,7 @@ if __name__ == "__main__":
     only = sys.argv[2:]
     run([to_the_end(t) for t in [pages_for_people_and_probes, bad_requests, requests_that_do_not_fit_the_model, tokens,
          tokens_elsewhere_than_on_loopback, a_workers_token_is_good_for_its_job_only, bodies_over_the_limit,
-         slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
+         files_that_may_not_grow, slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
          other_jobs_use_a_jobs_model, the_queue_keeps_its_order,
          a_name_comes_before_the_beginning_of_an_id, jobs_side_by_side_do_not_mix,
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,
