@@ -21,8 +21,9 @@ struct judge_case {
     const char *masked; /* "1 0 ...": which inputs come with a mask, or NULL */
 };
 
-/* Checks the gradient of a finished graph for mse, and releases it. */
-static inline void judge_graph(struct graph *g, double tolerance)
+/* Checks the gradient of a finished graph for a loss, and releases it. */
+static inline void judge_loss(struct graph *g, const char *loss,
+                              double tolerance)
 {
     static const struct net_draws draws = {
         .seed = 3, .partition = 1, .step = 4};
@@ -31,8 +32,9 @@ static inline void judge_graph(struct graph *g, double tolerance)
     struct net_batch batch = {.rows = JUDGE_ROWS, .x = x, .y = y};
     struct check_result result;
     struct err err = {0};
+    size_t size;
 
-    graph_compile_one(g, "mse");
+    graph_compile_one(g, loss);
     for (size_t i = 0; i < g->model->input_count; i++) {
         size_t n = shape_size(model_input_shape(g->model, i));
         float *values = graph_normal(JUDGE_ROWS * n, i);
@@ -46,8 +48,10 @@ static inline void judge_graph(struct graph *g, double tolerance)
         }
         x[i] = values;
     }
-    y[0] = graph_normal(
-        JUDGE_ROWS * shape_size(model_output_shape(g->model, 0)), 100);
+    size = shape_size(model_output_shape(g->model, 0));
+    y[0] = strstr(loss, "crossentropy") != NULL
+               ? graph_one_hot(JUDGE_ROWS, size)
+               : graph_normal(JUDGE_ROWS * size, 100);
     unit_ok(check_gradient(g->model, g->params, &batch, &draws, tolerance,
                            &result, &err),
             &err);
@@ -58,6 +62,11 @@ static inline void judge_graph(struct graph *g, double tolerance)
     }
     mem_free_aligned((float *)(uintptr_t)y[0]);
     graph_release(g);
+}
+
+static inline void judge_graph(struct graph *g, double tolerance)
+{
+    judge_loss(g, "mse", tolerance);
 }
 
 /* Moving variances and the like must not be below 0. */

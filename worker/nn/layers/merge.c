@@ -12,6 +12,7 @@
  */
 #include "common/mem.h"
 #include "common/model/layers/merge.h"
+#include "worker/nn/broadcast.h"
 #include "worker/nn/op.h"
 #include "worker/nn/vector.h"
 
@@ -34,29 +35,6 @@ static void destroy(struct op *op)
         mem_free(s->maps);
         mem_free(s);
     }
-}
-
-/* The table for an input of that shape; NULL without memory. */
-static size_t *make_map(const struct shape *in, const struct shape *out)
-{
-    size_t n = shape_size(out);
-    size_t *map = mem_array(n, sizeof(*map));
-    int skip = out->rank - in->rank;
-
-    for (size_t j = 0; map != NULL && j < n; j++) {
-        size_t rest = j;
-        size_t stride = 1;
-
-        map[j] = 0;
-        for (int i = out->rank - 1; i >= skip; i--) {
-            size_t dim = (size_t)in->dim[i - skip];
-
-            map[j] += dim == 1 ? 0 : rest % (size_t)out->dim[i] * stride;
-            rest /= (size_t)out->dim[i];
-            stride *= dim;
-        }
-    }
-    return map;
 }
 
 /* Masks are steps of tensors of one shape. */
@@ -103,7 +81,7 @@ static int create(struct op *op, struct err *err)
         if (shape_size(in) == shape_size(out)) {
             continue; /* axes of 1 at most */
         }
-        s->maps[i] = make_map(in, out);
+        s->maps[i] = broadcast_map(in, out);
         if (s->maps[i] == NULL) {
             return err_nomem(err);
         }
