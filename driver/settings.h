@@ -23,7 +23,9 @@ struct settings {
     const char *spark_home;   /* or NULL */
     const char *spark_worker; /* on executors, or NULL: it is shipped */
     const char *level_name;
-    struct opt_list data_roots; /* absolute directories; none: anything */
+    struct opt_list data_roots;     /* absolute directories; none: anything */
+    struct opt_list plugin_dirs;    /* that plug-ins may be loaded from */
+    struct opt_list custom_objects; /* the plug-ins: file names */
     int64_t max_jobs;
     int64_t max_body;
     bool detach;

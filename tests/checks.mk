@@ -25,9 +25,13 @@ check-one: $(B)/$(T) ## build and run one unit test: T=tests/unit/ROOM/check_NAM
 check-unit: units programs ## unit tests of this flavour
 	$(Q)$(if $(SANITIZER),CK_FORK=no )tests/lib/run-units.sh $(UNIT_BIN)
 
-check-integration: programs $(B)/tests/tools/list_keras ## the real programs against each other, over loopback
+check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/plugin/scale.so ## the real programs against each other, over loopback
 	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
 	  $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
+
+$(B)/tests/plugin/%.so: deploy/examples/%.c common/model/plugin.h
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=c11 $(OPT) $(WARN) -I. -fPIC -shared -o $@ $<
 
 $(B)/tests/keras/train_case: $(B)/obj/tests/keras/train_case.o \
   $(B)/obj/tests/golden/case.o $(B)/obj/tests/golden/run.o $(foreach r,$(NEEDS_nn),$(call LIB,$(r)))

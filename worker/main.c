@@ -7,6 +7,7 @@
  * what becomes of the partition.
  */
 #include "common/mem.h"
+#include "common/model/plugins.h"
 #include "worker/options.h"
 #include "worker/output.h"
 #include "worker/session.h"
@@ -116,8 +117,11 @@ static int work(const struct worker_options *options, bool *superseded,
 {
     struct session session = {0};
     struct output output;
-    int rc = session_open(options, STDIN_FILENO, &session, err);
+    int rc = plugins_load(&options->plugin_dirs, &options->custom_objects, err);
 
+    if (rc == 0) {
+        rc = session_open(options, STDIN_FILENO, &session, err);
+    }
     if (rc == 0) {
         rc = tie(&session, err);
     }
@@ -147,6 +151,7 @@ int main(int argc, char **argv)
 
     /* a reader that goes away is an error to report, not a silent death */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG, as a full disk */
     json_set_alloc_funcs(mem_alloc, mem_free);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         (void)printf("elephas-worker %s\n", ELEPHAS_VERSION);

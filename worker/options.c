@@ -95,6 +95,22 @@ static size_t model_options(struct worker_options *o, struct opt *t)
     return sizeof(options) / sizeof(options[0]);
 }
 
+static size_t plugin_options(struct worker_options *o, struct opt *t)
+{
+    const struct opt options[] = {
+        {"custom-objects", 0, OPT_LIST, &o->custom_objects, "LIB.so",
+         "library with layers of your own, in one of --plugin-dirs; "
+         "repeatable (default: what elephasd says)",
+         0, 0, NULL, "Other"},
+        {"plugin-dirs", 0, OPT_LIST, &o->plugin_dirs, "DIR",
+         "directory that libraries may be loaded from; repeatable", 0, 0, NULL,
+         "Other"},
+    };
+
+    memcpy(t, options, sizeof(options));
+    return sizeof(options) / sizeof(options[0]);
+}
+
 void options_table(struct worker_options *o, struct opt *table)
 {
     size_t n = 0;
@@ -120,6 +136,7 @@ void options_table(struct worker_options *o, struct opt *table)
         n += label_options(o, table + n);
     }
     n += job_options(o, table + n);
+    n += plugin_options(o, table + n);
     table[n++] = (struct opt){"help",      'h', OPT_FLAG, &o->help, NULL,
                               "show this", 0,   0,        NULL,     "Other"};
     memset(&table[n], 0, sizeof(table[n]));

@@ -34,6 +34,8 @@ struct worker_options {
     const char *class_weight;
     int64_t batch_size; /* 0: not given */
     const char *memory;
+    struct opt_list plugin_dirs;
+    struct opt_list custom_objects;
 };
 
 #define OPTIONS_MAX 24

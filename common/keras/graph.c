@@ -7,6 +7,7 @@
 #include "common/jget.h"
 #include "common/keras/graph_internal.h"
 #include "common/mem.h"
+#include "common/model/plugins.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -68,11 +69,14 @@ static int check_origin(const json_t *object, const char **name,
                        "a Lambda layer holds Python code, which is never run "
                        "here: replace it by Keras layers");
     }
+    if (plugins_layer(registered) != NULL) {
+        return 0;
+    }
     if (strcmp(registered, class_name) != 0 ||
         (strcmp(module, "keras") != 0 && strncmp(module, "keras.", 6) != 0)) {
         return err_set(err, ERR_UNSUPPORTED,
                        "the custom class %.100s is not a Keras layer: it "
-                       "cannot be read without its Python code",
+                       "needs a plug-in of that name, see --custom-objects",
                        strcmp(registered, class_name) != 0 ? registered
                                                            : class_name);
     }

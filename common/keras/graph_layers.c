@@ -142,6 +142,7 @@ static int add_layer(struct graph_reader *r, struct graph_entry *e,
 {
     const json_t *config = json_object_get(e->object, "config");
     const char *class_name = e->class_name;
+    const char *registered = NULL;
     json_t *own = NULL;
     char *name = mem_printf("%s%s", place->prefix, e->name);
     bool trainable = true;
@@ -163,7 +164,11 @@ static int add_layer(struct graph_reader *r, struct graph_entry *e,
         err_wrap(err, "layer \"%.200s\"", name);
         goto out;
     }
-    rc = model_add_layer(r->model, name, class_name, NULL, config,
+    if (jget_string_or(e->object, "registered_name", NULL, &registered, NULL) !=
+        0) {
+        registered = NULL;
+    }
+    rc = model_add_layer(r->model, name, class_name, registered, config,
                          trainable && r->trainable, path, &e->first_layer, err);
     e->layer_count = 1;
 out:

@@ -14,6 +14,7 @@
 #include "common/model/initializer.h"
 #include "common/model/layer.h"
 #include "common/model/model_parts.h"
+#include "common/model/plugins.h"
 #include "common/model/regularizer.h"
 
 #include <string.h>
@@ -102,7 +103,7 @@ void *model_grow(void *array, size_t count, size_t size)
 
 static int check_new_layer(const struct model *model, const char *name,
                            const char *class_name, const char *registered_name,
-                           struct err *err)
+                           const struct elephas_layer *plugin, struct err *err)
 {
     if (model->layer_count == MODEL_MAX_LAYERS) {
         return err_set(err, ERR_LIMIT, "more than %d layers", MODEL_MAX_LAYERS);
@@ -120,13 +121,18 @@ static int check_new_layer(const struct model *model, const char *name,
         }
     }
     /* names of custom objects have the form package>name */
-    if (registered_name != NULL && strchr(registered_name, '>') != NULL) {
+    if (plugin == NULL &&
+        ((registered_name != NULL && strchr(registered_name, '>') != NULL) ||
+         strchr(class_name, '>') != NULL)) {
         return err_set(err, ERR_UNSUPPORTED,
-                       "layer \"%.200s\": custom class \"%.100s\" is not "
-                       "supported: only Keras' own layers are",
-                       name, registered_name);
+                       "layer \"%.200s\": the custom class \"%.100s\" is not "
+                       "known here: it needs a plug-in, see --custom-objects",
+                       name,
+                       registered_name != NULL && registered_name[0] != '\0'
+                           ? registered_name
+                           : class_name);
     }
-    if (layer_class_find(class_name) == NULL) {
+    if (plugin == NULL && layer_class_find(class_name) == NULL) {
         return err_set(err, ERR_UNSUPPORTED,
                        "layer \"%.200s\": class \"%.100s\" is not supported",
                        name, class_name);
@@ -148,12 +154,19 @@ int model_add_layer(struct model *model, const char *name,
 {
     struct layer layer = {.trainable = trainable};
     struct layer *layers;
-    int rc = check_new_layer(model, name, class_name, registered_name, err);
+    int rc;
+
+    if (registered_name != NULL && registered_name[0] != '\0') {
+        layer.plugin = plugins_layer(registered_name);
+    }
+    rc = check_new_layer(model, name, class_name, registered_name, layer.plugin,
+                         err);
 
     if (rc != 0) {
         return rc;
     }
-    layer.class = layer_class_find(class_name);
+    layer.class =
+        layer.plugin != NULL ? &layer_plugin : layer_class_find(class_name);
     layer.name = mem_strdup(name);
     layer.weights_path = mem_strdup(weights_path != NULL ? weights_path : "");
     layer.config = config != NULL ? json_deep_copy(config) : json_object();
@@ -353,6 +366,9 @@ static void order_variables(struct model *model, struct variable *ordered)
 {
     size_t n = 0;
 
+    if (model->variable_count == 0) {
+        return; /* there is no array either */
+    }
     for (size_t i = 0; i < model->layer_count; i++) {
         struct layer *layer = &model->layers[i];
         const struct variable *own = model->variables + layer->first_variable;

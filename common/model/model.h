@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 struct layer_class;
+struct elephas_layer;
 struct constraint;
 struct initializer;
 struct regularizer;
@@ -73,6 +74,7 @@ struct layer {
     char *name;
     char *weights_path; /* its group in model.weights.h5 */
     const struct layer_class *class;
+    const struct elephas_layer *plugin; /* that computes it, or NULL */
     json_t *config; /* Keras config of the class, as read; owned */
     void *options;  /* parsed by the class, owned by it */
     struct regularizer *activity_regularizer; /* of outputs; owned, or NULL */

@@ -11,6 +11,7 @@
 #include "common/model/layer.h"
 #include "common/model/loss.h"
 #include "common/model/metric.h"
+#include "common/model/plugin.h"
 #include "common/wire.h"
 
 #include "elephas/v1/model.pb-c.h"
@@ -109,6 +110,9 @@ static int put_layer(const struct layer *layer, Elephas__V1__Layer *msg,
     msg->trainable = layer->trainable;
     if ((rc = put_text(&msg->name, layer->name, err)) != 0 ||
         (rc = put_text(&msg->class_name, layer->class->name, err)) != 0 ||
+        (layer->plugin != NULL &&
+         (rc = put_text(&msg->registered_name, layer->plugin->name, err)) !=
+             0) ||
         (rc = put_text(&msg->weights_path, layer->weights_path, err)) != 0) {
         return rc;
     }

@@ -46,6 +46,8 @@ struct options {
     const char *model;
     const char *weights;
     const char *job;
+    struct opt_list plugin_dirs;
+    struct opt_list custom_objects;
     struct opt_list data;
     const char *format;
     bool header;
