@@ -9,10 +9,12 @@
 #include "common/jget.h"
 #include "common/mem.h"
 #include "driver/http_conn.h"
+#include "driver/utf8.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -292,15 +294,21 @@ const char *http_code_word(int code)
 void http_reply_problem(struct http_exchange *x, int status, const char *code,
                         const char *detail)
 {
-    json_t *body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank",
-                             "title", reason(status), "status", status, "code",
-                             code, "detail", detail);
-    char *text = body != NULL ? jget_dump(body) : NULL;
+    char shown_detail[ERR_MSG_SIZE];
+    json_t *body;
+    char *text;
     static const char minimal[] =
         "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\","
         "\"status\":503,\"code\":\"nomem\",\"detail\":\"out of memory\"}";
-    const char *shown = text != NULL ? text : minimal;
+    const char *shown;
 
+    (void)snprintf(shown_detail, sizeof(shown_detail), "%s", detail);
+    utf8_clean(shown_detail);
+    body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank",
+                     "title", reason(status), "status", status, "code", code,
+                     "detail", shown_detail);
+    text = body != NULL ? jget_dump(body) : NULL;
+    shown = text != NULL ? text : minimal;
     json_decref(body);
     http_reply(x, text != NULL ? status : 503, "application/problem+json",
                (struct view){(const uint8_t *)shown, strlen(shown)});

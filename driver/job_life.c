@@ -19,6 +19,7 @@
 #include "driver/metrics.h"
 #include "driver/store.h"
 #include "driver/train.h"
+#include "driver/utf8.h"
 #include "driver/work.h"
 
 #include <event2/event.h>
@@ -186,6 +187,9 @@ void job_fail(struct job *job, const struct err *why)
     job->code = why->code;
     mem_free(job->error);
     job->error = mem_strdup(why->msg);
+    if (job->error != NULL) {
+        utf8_clean(job->error);
+    }
     end_job(job, JOB_FAILED);
 }
 

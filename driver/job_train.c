@@ -11,6 +11,7 @@
 #include "driver/engine.h"
 #include "driver/metrics.h"
 #include "driver/store.h"
+#include "driver/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -156,6 +157,7 @@ int train_join(struct job *job, const struct train_join *join,
         shown->state = out->stop ? "done" : "running";
         shown->pid = join->pid;
         (void)snprintf(shown->host, sizeof(shown->host), "%s", join->host);
+        utf8_clean(shown->host);
     }
     job_log(job,
             "partition %u: attempt %u joined with %llu rows, goes on "

@@ -5,6 +5,7 @@
 #include "driver/lines.h"
 
 #include "common/mem.h"
+#include "driver/utf8.h"
 
 #include <event2/event.h>
 
@@ -31,6 +32,7 @@ static void flush_line(struct lines *l)
     l->text[l->len] = '\0';
     if (l->len != 0) {
         l->len = 0;
+        utf8_clean(l->text);
         l->on_line(l->context, l->text);
     }
 }

@@ -2,7 +2,8 @@
  *
  * lines: what a child says on a pipe, line by line, on the event loop. Lines
  * longer than LINES_MAX are cut into several. Control characters other than
- * tabs become blanks, so that a child cannot forge lines of a log.
+ * tabs become blanks, so that a child cannot forge lines of a log;
+ * what is not UTF-8 becomes question marks.
  */
 #ifndef DRIVER_LINES_H
 #define DRIVER_LINES_H

@@ -591,6 +591,13 @@ def a_worker_that_refuses_its_rows(s):
     assert "warning" in log and "row 7" in log, log
 
 
+def a_worker_that_speaks_no_utf8(s):
+    job, failed = fails_with(s, r"printf 'caf\351 \303\251 \033[1m\n' >&2; exit 1" + "\n", "caf? \u00e9  [1m")
+    log = ask(s, "GET", f"/v1/jobs/{job}/logs")[2].decode()
+    assert "caf? \u00e9  [1m" in log, log
+    refused(ask(s, "GET", "/v1/jobs/caf%e9"), 404, "not_found", "caf?")
+
+
 def a_worker_that_cannot_start(s):
     s.daemon("--workers-dir", s.path("nowhere"))
     status, _, answer = ask(s, "POST", "/v1/models", model_bytes(s), content_type="application/x-protobuf")
@@ -774,7 +781,7 @@ if __name__ == "__main__":
          other_jobs_use_a_jobs_model, the_queue_keeps_its_order,
          a_name_comes_before_the_beginning_of_an_id, jobs_side_by_side_do_not_mix,
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,
-         a_worker_that_cannot_start, a_worker_that_ends_too_early, a_worker_that_is_killed_again_and_again,
+         a_worker_that_speaks_no_utf8, a_worker_that_cannot_start, a_worker_that_ends_too_early, a_worker_that_is_killed_again_and_again,
          a_worker_that_reads_nothing, stop_with_a_job, kill_and_restart, stop_lets_requests_in_flight_finish,
          stop_with_everything_open, data_only_under_the_roots]
          if not only or t.__name__ in only])
