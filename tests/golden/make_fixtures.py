@@ -676,10 +676,57 @@ def _no_input():
     return m
 
 
+def window_cases():
+    """Where windows, strides, dilation and padding meet; equal values; masks."""
+    def case(name, shape, *make):
+        """A convolution, the layers, and a Dense on what comes out."""
+        first = f"Conv{len(shape) - 1}D"
+        add("layer_window_" + name, lambda r: seq(
+            getattr(L, first)(4, 2, activation="relu"), *[m() for m in make], L.Flatten(), L.Dense(3), shape=shape))
+
+    case("conv1d_causal_strides", (9, 3), lambda: L.Conv1D(3, 4, strides=2, padding="causal"))
+    case("conv1d_strides_over_kernel", (9, 3), lambda: L.Conv1D(3, 2, strides=5, padding="same"))
+    case("conv1d_kernel_over_input", (6, 3), lambda: L.Conv1D(2, 11, padding="same", dilation_rate=2))
+    case("conv2d_groups_strides", (7, 6, 2),
+         lambda: L.Conv2D(6, (3, 2), strides=(2, 3), groups=2, padding="same", activation="swish"))
+    case("conv2d_dilation_same", (7, 6, 2), lambda: L.Conv2D(3, (2, 3), dilation_rate=(3, 2), padding="same"))
+    case("conv1d_transpose_output_padding", (5, 3),
+         lambda: L.Conv1DTranspose(3, 3, strides=3, padding="same", output_padding=1))
+    case("conv1d_transpose_strides_over_kernel", (5, 3), lambda: L.Conv1DTranspose(3, 2, strides=3))
+    case("conv2d_transpose_dilation", (5, 4, 2),
+         lambda: L.Conv2DTranspose(3, (4, 2), dilation_rate=(2, 1), padding="same"))
+    case("conv2d_transpose_even", (5, 4, 2),
+         lambda: L.Conv2DTranspose(3, (4, 3), strides=(3, 2), padding="same", output_padding=(1, 1), use_bias=False))
+    case("depthwise_strides_dilation", (7, 6, 2),
+         lambda: L.DepthwiseConv2D((2, 3), strides=2, dilation_rate=2, depth_multiplier=3, padding="same"))
+    case("separable_regularized", (7, 6, 2),
+         lambda: L.SeparableConv2D(5, (2, 3), strides=2, depth_multiplier=2, padding="same", activation="relu",
+                                   depthwise_regularizer="l2", pointwise_regularizer="l1",
+                                   pointwise_constraint="max_norm", bias_constraint="non_neg"))
+    case("max_pooling_equal_values", (8, 7, 2), lambda: L.MaxPooling2D((5, 2), strides=(2, 1), padding="same"))
+    case("average_pooling_strides", (9, 2), lambda: L.AveragePooling1D(4, strides=7, padding="same"))
+    case("global_max_equal_values", (5, 4, 2), lambda: L.GlobalMaxPooling2D(keepdims=True))
+    case("up_sampling2d_bilinear", (4, 5, 2), lambda: L.UpSampling2D((5, 3), interpolation="bilinear"))
+
+    def x_steps(rng, n):
+        x = normal(rng, n, 6, 3)
+        x[:, 4:] = 0
+        x[2, 1] = 0
+        x[5, :2] = 0
+        return [x]
+
+    add("layer_window_global_average_masked", lambda r: seq(
+        L.Masking(), L.Dense(4), L.GlobalAveragePooling1D(), L.Dense(3), shape=(6, 3)), x=x_steps)
+    add("layer_window_time_distributed", lambda r: seq(
+        L.TimeDistributed(L.Conv2D(3, 2, activation="relu")), L.TimeDistributed(L.MaxPooling2D(2)),
+        L.TimeDistributed(L.GlobalAveragePooling2D()), L.Flatten(), L.Dense(3), shape=(3, 6, 5, 2)))
+
+
 def all_cases():
     """The cases of the dev set, in order."""
     if not CASES:
         layer_cases()
+        window_cases()
         optimizer_cases()
         loss_cases()
         metric_cases()
