@@ -25,7 +25,7 @@ check-one: $(B)/$(T) ## build and run one unit test: T=tests/unit/ROOM/check_NAM
 check-unit: units programs ## unit tests of this flavour
 	$(Q)$(if $(SANITIZER),CK_FORK=no )tests/lib/run-units.sh $(UNIT_BIN)
 
-check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/plugin/scale.so ## the real programs against each other, over loopback
+check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/keras/train_case $(B)/tests/plugin/scale.so ## the real programs against each other, over loopback
 	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
 	  $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
 
@@ -157,3 +157,20 @@ fuzz-run: $(FUZZ_BIN)
 	    -malloc_limit_mb=0 -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/fault-$$t- \
 	    $(B)/corpus/$$t tests/fuzz/corpus/$$t \
 	    $$([ $$t != keras ] || echo $(FUZZ_FILES_keras)); done
+
+# ---- coverage ----------------------------------------------------------------
+
+.PHONY: cover cover-run
+
+COVER_FOLDERS := common/model common/keras worker/nn
+COVER_UNITS := $(patsubst %.c,$(B)/%,$(wildcard $(foreach r,model keras nn,tests/unit/$(r)/check_*.c)))
+
+cover: ## lines of model, keras and nn that unit and golden tests run (goal: 90 %)
+	$(Q)$(MAKE) --no-print-directory CC=gcc B=build/cover OPT='-O0 -g' KERNEL_OPT= \
+	  CFLAGS=--coverage LDFLAGS=--coverage cover-run
+
+cover-run: $(COVER_UNITS) $(B)/tests/golden/check_golden
+	$(Q)find $(B) -name '*.gcda' -delete
+	-$(Q)tests/lib/run-units.sh $(COVER_UNITS)
+	-$(Q)$(B)/tests/golden/check_golden tests/golden/cases
+	$(Q)tests/lib/cover.py $(B)/obj $(COVER_FOLDERS)
