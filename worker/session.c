@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/keras/keras.h"
 #include "common/mem.h"
+#include "common/model/bind.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,10 @@ static int load_file(struct session *s, const char *path, struct err *err)
     struct model_state state = {0};
     int rc = keras_load(path, &s->model, &state, err);
 
+    if (rc == 0 && (rc = model_check_bound(s->model, err)) != 0) {
+        (void)err_wrap(err, "%s", path);
+        model_state_deinit(&state);
+    }
     return rc != 0 ? rc : take_values(s, &state, path, err);
 }
 

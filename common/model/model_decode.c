@@ -7,6 +7,7 @@
  */
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/bind.h"
 #include "common/model/model_wire.h"
 #include "common/wire.h"
 
@@ -388,6 +389,7 @@ int model_decode(struct view message, struct model **model,
     if ((rc = check_name(msg->name, "the model", err)) != 0 ||
         (rc = model_create(msg->name, &m, err)) != 0 ||
         (rc = read_graph(msg, m, err)) != 0 ||
+        (rc = model_check_bound(m, err)) != 0 ||
         (msg->training != NULL &&
          (rc = read_training(msg->training, m, err)) != 0) ||
         (msg->source != NULL && (rc = read_source(msg->source, m, err)) != 0) ||

@@ -7,8 +7,10 @@
 #include "common/file.h"
 #include "common/keras/keras.h"
 #include "common/mem.h"
+#include "common/model/bind.h"
 #include "common/model/loss.h"
 #include "driver/submit/jobs.h"
+#include "driver/submit/width.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -157,6 +159,26 @@ static int prepare(const struct command *c, enum request_kind kind,
     return rc != 0 ? rc : give_weights(c, kind, model, state, err);
 }
 
+/* An axis without a size gets that which the data gives it. */
+static int bind(const struct options *o, struct model **model, struct err *err)
+{
+    size_t features;
+    int rc;
+
+    if (model_is_bound(*model)) {
+        return 0;
+    }
+    rc = width_features(o, &features, err);
+    if (rc == 0) {
+        rc = model_bind_features(model, features, err);
+    }
+    if (rc != 0 && rc != ERR_NOMEM) {
+        (void)err_wrap(err, "%s: an input has an axis without a size",
+                       o->model);
+    }
+    return rc;
+}
+
 int modelfile_encode(const struct command *c, enum request_kind kind,
                      struct buf *out, struct err *err)
 {
@@ -168,6 +190,9 @@ int modelfile_encode(const struct command *c, enum request_kind kind,
         return rc;
     }
     rc = prepare(c, kind, model, &state, err);
+    if (rc == 0) {
+        rc = bind(&c->opt, &model, err);
+    }
     if (rc == 0) {
         rc = model_encode(model, &state, out, err);
     }

@@ -9,6 +9,7 @@
 #include "worker/nn/net.h"
 
 #include "common/mem.h"
+#include "common/model/bind.h"
 #include "common/model/regularizer.h"
 #include "worker/nn/gemm.h"
 #include "worker/nn/loss.h"
@@ -20,9 +21,13 @@
 
 int net_create(const struct model *model, struct net **out, struct err *err)
 {
-    struct net *net = mem_zalloc(sizeof(*net));
-    int rc;
+    struct net *net;
+    int rc = model_check_bound(model, err);
 
+    if (rc != 0) {
+        return rc;
+    }
+    net = mem_zalloc(sizeof(*net));
     if (net == NULL) {
         return err_nomem(err);
     }

@@ -6,6 +6,7 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/bind.h"
 #include "common/model/layer.h"
 
 #include <string.h>
@@ -39,6 +40,8 @@ static int read_shape(const json_t *config, struct shape *out, struct err *err)
 
 static int read_dtype(const json_t *config, bool *is_integer, struct err *err)
 {
+    static const char *const whole[] = {"int32", "int64",  "int16",  "int8",
+                                        "uint8", "uint16", "uint32", "bool"};
     const json_t *value = jget_member(config, "dtype");
     const char *name;
     int rc = 0;
@@ -54,11 +57,14 @@ static int read_dtype(const json_t *config, bool *is_integer, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    *is_integer = strcmp(name, "int32") == 0;
+    *is_integer = false;
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        *is_integer = *is_integer || strcmp(name, whole[i]) == 0;
+    }
     if (!*is_integer && strcmp(name, "float32") != 0) {
         return err_set(err, ERR_UNSUPPORTED,
-                       "dtype \"%s\" is not supported: float32 or int32 is "
-                       "wanted",
+                       "dtype \"%s\" is not supported: float32, a type of "
+                       "whole numbers or bool is wanted",
                        name);
     }
     return 0;
@@ -69,7 +75,6 @@ static int configure(struct layer *layer, struct err *err)
     static const char *const keys[] = {"shape",  "dtype",    "sparse",
                                        "ragged", "optional", NULL};
     static const char *const off[] = {"sparse", "ragged", "optional"};
-    char text[SHAPE_TEXT_SIZE];
     struct input_options *o;
     int rc;
 
@@ -96,13 +101,13 @@ static int configure(struct layer *layer, struct err *err)
         (rc = read_dtype(layer->config, &o->is_integer, err)) != 0) {
         return rc;
     }
-    if (!shape_known(&o->shape)) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "input shape %s has an axis without a size: build the "
-                       "model with a fixed input shape",
-                       shape_text(&o->shape, text));
+    o->declared = o->shape;
+    for (int i = 0; i < o->shape.rank; i++) {
+        if (o->shape.dim[i] == SHAPE_UNKNOWN) {
+            o->shape.dim[i] = VARIABLE_AXIS;
+        }
     }
-    return 0;
+    return shape_check(&o->shape, err);
 }
 
 static int infer(const struct layer *layer, const struct shape *in, size_t n,

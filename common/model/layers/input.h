@@ -11,8 +11,9 @@
 #include <stdbool.h>
 
 struct input_options {
-    struct shape shape; /* without the batch axis */
-    bool is_integer;    /* dtype int32: values are whole numbers */
+    struct shape shape;    /* without the batch axis; see bind.h */
+    struct shape declared; /* the same, axes without a size as the file has */
+    bool is_integer;       /* a dtype of whole numbers, or bool */
 };
 
 #endif
