@@ -10,6 +10,7 @@
  */
 #include "common/model/layers/dropout.h"
 #include "common/rng.h"
+#include "worker/nn/layers/noise.h"
 #include "worker/nn/op.h"
 #include "worker/nn/vector.h"
 
@@ -23,6 +24,19 @@ static double rate_of(const struct op *op)
     return options->rate;
 }
 
+/* With a noise_shape, elements share numbers: that is left to noise.c. */
+static bool is_shared(const struct op *op)
+{
+    const struct dropout_options *options = op->layer->options;
+
+    return options->shared;
+}
+
+static int create(struct op *op, struct err *err)
+{
+    return is_shared(op) ? noise_create(op, err) : 0;
+}
+
 static enum op_view view(const struct op *op, bool training)
 {
     return training && rate_of(op) > 0.0 ? OP_OWN : OP_SAME;
@@ -30,6 +44,10 @@ static enum op_view view(const struct op *op, bool training)
 
 static void plan(struct op *op, bool training)
 {
+    if (is_shared(op)) {
+        noise_plan(op, training);
+        return;
+    }
     op->saved_size = training ? op_input_size(op, 0) : 0;
     op->scratch_size = 0;
 }
@@ -47,7 +65,9 @@ static int forward(struct op *op, struct err *err)
     uint32_t draws[DRAWS];
     struct rng rng;
 
-    (void)err;
+    if (is_shared(op)) {
+        return noise_forward(op, err);
+    }
     rng_init(&rng, op->draws->seed, RNG_DROPOUT, op->draws->partition,
              op->draws->step, op->index);
     for (size_t i = 0; i < n; i += DRAWS) {
@@ -72,6 +92,10 @@ static void backward(struct op *op)
     float *dx = op->dx[0];
     size_t n = op->rows * op_input_size(op, 0);
 
+    if (is_shared(op)) {
+        noise_backward(op);
+        return;
+    }
     if (dx == NULL) {
         return;
     }
@@ -82,6 +106,8 @@ static void backward(struct op *op)
 }
 
 const struct nn_class nn_dropout = {
+    .create = create,
+    .destroy = noise_destroy,
     .view = view,
     .plan = plan,
     .mask = op_mask_pass,
