@@ -20,6 +20,16 @@ static const struct judge_case cases[] = {
     {"Softmax", "{'axis': [1, -1]}", {"[2, 2, 3]"}, NULL},
     {"UnitNormalization", "{}", {"[2, 3]"}, NULL},
     {"UnitNormalization", "{'axis': [1]}", {"[4, 3]"}, NULL},
+    {"Rescaling", "{'scale': 0.5, 'offset': -1}", {"[2, 3]"}, NULL},
+    {"Rescaling", "{'scale': [0.5, 2, -1]}", {"[2, 3]"}, NULL},
+    {"Normalization", "{}", {"[2, 3]"}, NULL},
+    {"Normalization", "{'axis': [1], 'invert': true}", {"[2, 3]"}, NULL},
+    {"Normalization", "{'axis': null}", {"[3]"}, NULL},
+    {"Normalization",
+     "{'mean': [1, 2, 3], 'variance': [4, 0.5, 1]}",
+     {"[2, 3]"},
+     NULL},
+    {"Normalization", "{'axis': [], 'mean': 1, 'variance': 4}", {"[3]"}, NULL},
     {"UnitNormalization", "{'axis': [1, 3]}", {"[2, 2, 3]"}, NULL},
 };
 
