@@ -207,6 +207,11 @@ int layer_read_shape(const json_t *value, bool skip_batch, struct shape *out,
     return 0;
 }
 
+const json_t *layer_config_member(const struct layer *layer, const char *key)
+{
+    return jget_member(layer->config, key);
+}
+
 int layer_expect_inputs(const struct layer *layer, size_t n, size_t want,
                         struct err *err)
 {

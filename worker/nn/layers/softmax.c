@@ -3,8 +3,8 @@
  * softmax: Keras' Softmax layer, along any axes. Elements that a mask leaves
  * out (one value for each element) take no part and become 0.
  */
-#include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/layer.h"
 #include "common/model/layers/axes.h"
 #include "common/model/slices.h"
 #include "worker/nn/activation.h"
@@ -24,7 +24,7 @@ static int create(struct op *op, struct err *err)
     if (s == NULL) {
         return err_nomem(err);
     }
-    rc = axes_read(jget_member(op->layer->config, "axis"), in, &axes, err);
+    rc = axes_read(layer_config_member(op->layer, "axis"), in, &axes, err);
     if (rc != 0) {
         return rc;
     }

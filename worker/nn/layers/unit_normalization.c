@@ -3,8 +3,8 @@
  * unit_normalization: Keras' UnitNormalization layer: slices along the axes
  * are brought to length 1. What they were multiplied with is kept.
  */
-#include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/layer.h"
 #include "common/model/layers/axes.h"
 #include "common/model/slices.h"
 #include "worker/nn/norm.h"
@@ -22,7 +22,7 @@ static int create(struct op *op, struct err *err)
     if (s == NULL) {
         return err_nomem(err);
     }
-    rc = axes_read(jget_member(op->layer->config, "axis"),
+    rc = axes_read(layer_config_member(op->layer, "axis"),
                    op_input_shape(op, 0), &axes, err);
     if (rc == 0) {
         slices_init(s, op_input_shape(op, 0), axes);
