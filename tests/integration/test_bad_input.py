@@ -174,6 +174,26 @@ def disk_full_keeps_the_old_file(s):
     assert [n for n in os.listdir(s.work) if n.startswith("m.keras")] == ["m.keras"]
 
 
+def a_trained_model_is_not_lost_with_the_private_daemon(s):
+    """The output can be staged when the job is submitted, not when it is done."""
+    os.mkdir(s.path("full"))
+    os.mkdir(s.path("spare"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20k", "none", s.path("full")],
+                      stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        print("(not allowed to mount a small file system: not tested)")
+        return
+    try:
+        out = s.submit("train", "--embedded", "--model", MODEL, "--data", CSV, "--label", "target",
+                       "--output", s.path("full/m.keras"), preexec_fn=lambda: os.environ.update(TMPDIR=s.path("spare")))
+        assert out.status == 1 and "m.keras" in out.err, (out.status, out.err)
+        saved = re.search(r"trained model is in (\S+) instead", out.err)
+        assert saved and zipfile.is_zipfile(saved.group(1)), out.err
+        os.unlink(saved.group(1))
+        assert os.listdir(s.path("full")) == []
+    finally:
+        subprocess.run(["umount", s.path("full")], check=True)
+
+
 def no_daemon(s):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -241,6 +261,7 @@ def unknown_job(s):
 
 
 if __name__ == "__main__":
-    run([model_files, options, data_rows, classes, output_place, disk_full_keeps_the_old_file, no_daemon,
+    run([model_files, options, data_rows, classes, output_place, disk_full_keeps_the_old_file,
+         a_trained_model_is_not_lost_with_the_private_daemon, no_daemon,
          port_in_use, worker_absent, worker_that_fails, worker_that_is_killed_for_ever, no_permission,
          unknown_job])
