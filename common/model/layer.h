@@ -27,6 +27,12 @@ struct layer_class {
     int (*build)(struct model *model, struct layer *layer,
                  const struct shape *in, size_t n, struct err *err);
 
+    /* The same, for classes whose variables depend on the arguments of the
+     * call. NULL: build() says it all. */
+    int (*build_call)(struct model *model, struct layer *layer,
+                      const struct call *call, const struct shape *in, size_t n,
+                      struct err *err);
+
     /* Output shapes; `out` has room for LAYER_MAX_OUTPUTS. NULL: one output
      * shaped like the one input. */
     int (*infer)(const struct layer *layer, const struct shape *in, size_t n,
@@ -92,9 +98,6 @@ void weight_options_deinit(struct weight_options *options);
  * first entry, the batch axis, is left out. */
 int layer_read_shape(const json_t *value, bool skip_batch, struct shape *out,
                      struct err *err) ERR_CHECKED;
-
-/* A member of the layer's config; NULL if it is missing or null. Borrowed. */
-const json_t *layer_config_member(const struct layer *layer, const char *key);
 
 /* Refuses any number of inputs n but `want`. */
 int layer_expect_inputs(const struct layer *layer, size_t n, size_t want,

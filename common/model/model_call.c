@@ -140,22 +140,26 @@ struct inputs {
 
 /* Declares the variables at the first call. */
 static int build(struct model *model, struct layer *layer,
-                 const struct inputs *in, struct err *err)
+                 const struct call *call, const struct inputs *in,
+                 struct err *err)
 {
+    const struct layer_class *class = layer->class;
+    int rc = 0;
+
     if (layer->built) {
         return 0;
     }
     layer->first_variable = model->variable_count;
-    if (layer->class->build != NULL) {
-        int rc = layer->class->build(model, layer, in->shapes, in->count, err);
-
-        if (rc != 0) {
-            return rc;
-        }
+    if (class->build_call != NULL) {
+        rc = class->build_call(model, layer, call, in->shapes, in->count, err);
+    } else if (class->build != NULL) {
+        rc = class->build(model, layer, in->shapes, in->count, err);
     }
-    layer->variable_count = model->variable_count - layer->first_variable;
-    layer->built = true;
-    return 0;
+    if (rc == 0) {
+        layer->variable_count = model->variable_count - layer->first_variable;
+        layer->built = true;
+    }
+    return rc;
 }
 
 static int infer_shapes(const struct layer *layer, const struct call *call,
@@ -220,7 +224,7 @@ static int infer(struct model *model, struct layer *layer,
                  const struct inputs *in, struct call *call, struct err *err)
 {
     struct shape out[LAYER_MAX_OUTPUTS];
-    int rc = build(model, layer, in, err);
+    int rc = build(model, layer, call, in, err);
 
     if (rc == 0) {
         rc = infer_shapes(layer, call, in, out, &call->output_count, err);
