@@ -99,6 +99,9 @@ void weight_options_deinit(struct weight_options *options);
 int layer_read_shape(const json_t *value, bool skip_batch, struct shape *out,
                      struct err *err) ERR_CHECKED;
 
+/* A member of the layer's config; NULL if it is missing or null. Borrowed. */
+const json_t *layer_config_member(const struct layer *layer, const char *key);
+
 /* Refuses any number of inputs n but `want`. */
 int layer_expect_inputs(const struct layer *layer, size_t n, size_t want,
                         struct err *err) ERR_CHECKED;
