@@ -173,7 +173,6 @@ static const struct {
     {V3, "InputLayer", "{\"batch_shape\": [null, 3]}", ERR_INVALID, "0 inputs"},
     {V3, "InputLayer", "{}", ERR_INVALID, "batch_shape"},
     {V3, "InputLayer", "{\"batch_shape\": []}", ERR_INVALID, "batch_shape"},
-    {V3, "InputLayer", "{\"shape\": [null]}", ERR_UNSUPPORTED, "(None,)"},
     {V3, "InputLayer", "{\"batch_shape\": [null, 3], \"sparse\": true}",
      ERR_UNSUPPORTED, "sparse"},
     {V3, "InputLayer", "{\"batch_shape\": [null, 3], \"ragged\": true}",
