@@ -259,8 +259,10 @@ void train_finish(struct job *job)
 {
     struct save *s = save_create(job);
     struct err err = {0};
-    int rc = s != NULL ? train_model(job, &s->bytes, &err) : err_nomem(&err);
+    int rc;
 
+    training_finalize(train_of(job)->training);
+    rc = s != NULL ? train_model(job, &s->bytes, &err) : err_nomem(&err);
     if (rc == 0) {
         rc = offload_run(job->daemon->offload, write_model, model_written, s,
                          &err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * optimizer: see optimizer.h, and optimizer_class.h for how the rules plug in.
- * Here is what all of them share, after keras.optimizers.Optimizer: clip the
- * gradients, decay the weights, then step, one variable after the other.
+ * Here are the names, options and slots that all of them share; the step is in
+ * optimizer_step.c.
  */
 #include "common/model/optimizer.h"
 
@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/model/model.h"
 #include "common/model/optimizer_class.h"
-#include "common/model/pieces.h"
+#include "common/model/schedule.h"
 
 #include <float.h>
 #include <math.h>
@@ -31,7 +31,7 @@ void optimizer_add_slot(struct optimizer *opt, const char *name, int group,
                         float initial)
 {
     opt->slots[opt->slot_count++] = (struct optimizer_slot){
-        .name = name, .group = group, .initial = initial};
+        .name = name, .group = opt->own_groups + group, .initial = initial};
 }
 
 int optimizer_check_range(const struct optimizer *opt, size_t i, double min,
@@ -49,34 +49,25 @@ int optimizer_check_range(const struct optimizer *opt, size_t i, double min,
 static int check_keys(const struct optimizer_class *class, const json_t *config,
                       struct err *err)
 {
-    /* those behind ema_momentum change nothing: they belong to use_ema, which
-     * is refused, or to Keras 2 */
     static const char *const common[] = {
-        "name",         "learning_rate",
-        "weight_decay", "clipnorm",
-        "clipvalue",    "global_clipnorm",
-        "ema_momentum", "ema_overwrite_frequency",
-        "jit_compile",  "is_legacy_optimizer"};
-    /* known, not supported; false, 0 and null leave them off */
-    static const char *const absent[] = {
-        "use_ema", "loss_scale_factor", "gradient_accumulation_steps", "decay"};
+        "name", "learning_rate", "weight_decay", "clipnorm", "clipvalue",
+        "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency",
+        "loss_scale_factor", "gradient_accumulation_steps",
+        /* of Keras 2; they change nothing */
+        "jit_compile", "is_legacy_optimizer"};
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)config, key, value)
     {
-        bool known = json_is_null(value);
-        bool off = json_is_false(value) ||
-                   (json_is_number(value) && json_number_value(value) == 0.0);
+        bool off = json_is_number(value) && json_number_value(value) == 0.0;
+        bool known = json_is_null(value) || (off && strcmp(key, "decay") == 0);
 
         for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
             known = known || strcmp(key, common[i]) == 0;
         }
         for (size_t i = 0; class->options[i].name != NULL; i++) {
             known = known || strcmp(key, class->options[i].name) == 0;
-        }
-        for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
-            known = known || (off && strcmp(key, absent[i]) == 0);
         }
         if (!known) {
             return err_set(err, ERR_UNSUPPORTED,
@@ -90,28 +81,47 @@ static int read_rate(const json_t *config, struct optimizer *opt,
                      struct err *err)
 {
     const json_t *value = jget_member(config, "learning_rate");
-    const char *schedule = NULL;
     double rate;
     int rc;
 
     if (value != NULL && json_is_object(value)) {
-        rc = jget_string_or(value, "class_name", "?", &schedule, err);
-        return rc != 0 ? rc
-                       : err_set(err, ERR_UNSUPPORTED,
-                                 "learning_rate: the schedule %.100s is not "
-                                 "supported: give a number",
-                                 schedule);
+        rc = schedule_create(value, &opt->schedule, err);
+        if (rc != 0) {
+            (void)err_wrap(err, "learning_rate");
+            return rc;
+        }
+        opt->learning_rate = schedule_rate(opt->schedule, 0);
+        return 0;
     }
     rc =
         jget_double_or(config, "learning_rate", opt->learning_rate, &rate, err);
     if (rc != 0) {
         return rc;
     }
-    if (!(fabs(rate) <= FLT_MAX)) {
+    if (!(fabs(rate) <= (double)FLT_MAX)) {
         return err_set(err, ERR_INVALID, "learning_rate: %g is out of range",
                        rate);
     }
     opt->learning_rate = (double)(float)rate;
+    return 0;
+}
+
+/* A number of steps; 0 for null. */
+static int read_steps(const json_t *config, const char *key, int64_t least,
+                      uint64_t *out, struct err *err)
+{
+    int64_t value;
+    int rc = jget_int_or(config, key, 0, &value, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (value != 0 && (value < least || value > INT32_MAX)) {
+        return err_set(err, ERR_INVALID,
+                       "%s: %lld is out of range: %lld or more is wanted", key,
+                       (long long)value, (long long)least);
+    }
+    *out = (uint64_t)value;
     return 0;
 }
 
@@ -127,15 +137,41 @@ static int read_optional(const json_t *config, const char *key, bool *has,
     return rc;
 }
 
+static int read_averaging(const json_t *config, struct optimizer *opt,
+                          struct err *err)
+{
+    int rc;
+
+    if ((rc = jget_bool_or(config, "use_ema", false, &opt->use_ema, err)) !=
+            0 ||
+        (rc = jget_double_or(config, "ema_momentum", opt->ema_momentum,
+                             &opt->ema_momentum, err)) != 0 ||
+        (rc = read_steps(config, "ema_overwrite_frequency", 1,
+                         &opt->ema_overwrite, err)) != 0 ||
+        (rc = read_steps(config, "gradient_accumulation_steps", 2,
+                         &opt->accumulation, err)) != 0) {
+        return rc;
+    }
+    if (opt->use_ema &&
+        !(opt->ema_momentum >= 0.0 && opt->ema_momentum <= 1.0)) {
+        return err_set(err, ERR_INVALID, "ema_momentum: %g is out of range",
+                       opt->ema_momentum);
+    }
+    return 0;
+}
+
 static int read_common(const json_t *config, struct optimizer *opt,
                        struct err *err)
 {
     const char *name;
     int rc;
 
+    opt->weight_decay = opt->class->weight_decay;
+    opt->has_weight_decay = opt->weight_decay != 0.0;
     if ((rc = read_rate(config, opt, err)) != 0 ||
-        (rc = read_optional(config, "weight_decay", &opt->has_weight_decay,
-                            &opt->weight_decay, err)) != 0 ||
+        (json_object_get(config, "weight_decay") != NULL &&
+         (rc = read_optional(config, "weight_decay", &opt->has_weight_decay,
+                             &opt->weight_decay, err)) != 0) ||
         (rc = read_optional(config, "clipnorm", &opt->has_clipnorm,
                             &opt->clipnorm, err)) != 0 ||
         (rc = read_optional(config, "clipvalue", &opt->has_clipvalue,
@@ -143,8 +179,9 @@ static int read_common(const json_t *config, struct optimizer *opt,
         (rc =
              read_optional(config, "global_clipnorm", &opt->has_global_clipnorm,
                            &opt->global_clipnorm, err)) != 0 ||
-        (rc = jget_double_or(config, "ema_momentum", opt->ema_momentum,
-                             &opt->ema_momentum, err)) != 0 ||
+        (rc = read_optional(config, "loss_scale_factor", &opt->has_loss_scale,
+                            &opt->loss_scale, err)) != 0 ||
+        (rc = read_averaging(config, opt, err)) != 0 ||
         (rc = jget_string_or(config, "name", opt->class->default_name, &name,
                              err)) != 0) {
         return rc;
@@ -154,8 +191,29 @@ static int read_common(const json_t *config, struct optimizer *opt,
                        "only one of clipnorm, clipvalue and global_clipnorm "
                        "can be set");
     }
+    if (opt->class->needs_weight_decay && !opt->has_weight_decay) {
+        return err_set(err, ERR_INVALID, "weight_decay: a number is wanted");
+    }
+    if (opt->has_loss_scale && opt->loss_scale == 0.0) {
+        return err_set(err, ERR_INVALID,
+                       "loss_scale_factor: 0 is out of range");
+    }
     opt->name = mem_strdup(name);
     return opt->name == NULL ? err_nomem(err) : 0;
+}
+
+/* In the order in which Keras makes them. */
+static void add_common_slots(struct optimizer *opt)
+{
+    if (opt->use_ema) {
+        optimizer_add_slot(opt, "average", 0, 0.0f);
+        opt->own_groups++;
+    }
+    if (opt->accumulation != 0) {
+        optimizer_add_slot(opt, "gradient_accumulator", 0, 0.0f);
+        opt->own_groups++;
+    }
+    opt->own_slots = opt->slot_count;
 }
 
 static int read_options(const json_t *config, struct optimizer *opt,
@@ -179,6 +237,7 @@ static int read_options(const json_t *config, struct optimizer *opt,
             return rc;
         }
     }
+    add_common_slots(opt);
     return opt->class->configure(opt, err);
 }
 
@@ -231,6 +290,7 @@ int optimizer_create(const char *class_name, const json_t *config,
 void optimizer_destroy(struct optimizer **opt)
 {
     if (*opt != NULL) {
+        schedule_destroy(&(*opt)->schedule);
         mem_free((*opt)->name);
         mem_free(*opt);
         *opt = NULL;
@@ -247,18 +307,27 @@ static json_t *optional(bool has, double value)
     return has ? json_real(value) : json_null();
 }
 
+static json_t *steps(uint64_t n)
+{
+    return n != 0 ? json_integer((json_int_t)n) : json_null();
+}
+
 json_t *optimizer_config(const struct optimizer *opt)
 {
     const struct optimizer_option *options = opt->class->options;
+    json_t *rate = opt->schedule != NULL ? schedule_object(opt->schedule)
+                                         : json_real(opt->learning_rate);
     json_t *config = json_pack(
-        "{s:s, s:f, s:o, s:o, s:o, s:o, s:b, s:f, s:n, s:n, s:n}", "name",
-        opt->name, "learning_rate", opt->learning_rate, "weight_decay",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:f, s:o, s:o, s:o}", "name",
+        opt->name, "learning_rate", rate, "weight_decay",
         optional(opt->has_weight_decay, opt->weight_decay), "clipnorm",
         optional(opt->has_clipnorm, opt->clipnorm), "global_clipnorm",
         optional(opt->has_global_clipnorm, opt->global_clipnorm), "clipvalue",
-        optional(opt->has_clipvalue, opt->clipvalue), "use_ema", 0,
+        optional(opt->has_clipvalue, opt->clipvalue), "use_ema", opt->use_ema,
         "ema_momentum", opt->ema_momentum, "ema_overwrite_frequency",
-        "loss_scale_factor", "gradient_accumulation_steps");
+        steps(opt->ema_overwrite), "loss_scale_factor",
+        optional(opt->has_loss_scale, opt->loss_scale),
+        "gradient_accumulation_steps", steps(opt->accumulation));
 
     for (size_t i = 0; config != NULL && options[i].name != NULL; i++) {
         json_t *value = options[i].type == OPTIMIZER_FLAG
@@ -282,8 +351,17 @@ size_t optimizer_slot_count(const struct optimizer *opt)
 
 size_t optimizer_scalar_count(const struct optimizer *opt)
 {
-    (void)opt;
-    return 1;
+    return 1 + opt->class->scalar_count;
+}
+
+bool optimizer_has_schedule(const struct optimizer *opt)
+{
+    return opt->schedule != NULL;
+}
+
+bool optimizer_has_averages(const struct optimizer *opt)
+{
+    return opt->use_ema;
 }
 
 const char *optimizer_slot_name(const struct optimizer *opt, size_t slot)
@@ -319,6 +397,9 @@ void optimizer_state_init(const struct optimizer *opt,
 {
     *state = (struct optimizer_state){.slots = slots};
     state->scalars[0] = opt->learning_rate;
+    for (size_t i = 0; i < opt->class->scalar_count; i++) {
+        state->scalars[1 + i] = opt->class->initial_scalar;
+    }
     for (size_t s = 0; s < opt->slot_count; s++) {
         float *slot = slots + s * model->parameters;
 
@@ -336,164 +417,7 @@ void optimizer_state_init(const struct optimizer *opt,
 double optimizer_learning_rate(const struct optimizer *opt,
                                const struct optimizer_state *state)
 {
-    (void)opt;
-    return state->scalars[0];
-}
-
-/* ---- steps --------------------------------------------------------------- */
-
-static double sum_of_squares(const float *g, size_t n)
-{
-    double sum = 0.0;
-
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)g[i] * (double)g[i];
-    }
-    return sum;
-}
-
-static void clip_variable(const struct optimizer *opt, float scale, float *g,
-                          size_t n)
-{
-    if (opt->clipnorm > 0.0) {
-        float limit = (float)opt->clipnorm;
-        float norm = (float)sqrt(sum_of_squares(g, n));
-        float divisor = norm > limit ? norm : limit;
-
-        for (size_t i = 0; i < n; i++) {
-            g[i] = g[i] * limit / divisor;
-        }
-    } else if (opt->global_clipnorm > 0.0) {
-        for (size_t i = 0; i < n; i++) {
-            g[i] *= scale;
-        }
-    } else if (opt->clipvalue > 0.0) {
-        float limit = (float)opt->clipvalue;
-
-        for (size_t i = 0; i < n; i++) {
-            g[i] = g[i] < -limit ? -limit : g[i] > limit ? limit : g[i];
-        }
-    }
-}
-
-/* The sum of the squares of a variable's gradient. */
-static double squares(const struct model *model, size_t i,
-                      const float *gradient,
-                      const struct gradient_pieces *pieces)
-{
-    const struct variable *v = &model->variables[i];
-
-    return pieces_have(pieces, i)
-               ? pieces_squares(pieces, i)
-               : sum_of_squares(gradient + v->offset, v->size);
-}
-
-/* clip_variable() for a gradient in pieces. Returns what class->reads asks
- * for; NULL if that is nothing. */
-static const float *clip_pieces(const struct optimizer *opt, float scale,
-                                const struct gradient_pieces *pieces,
-                                size_t variable, float *g, size_t n)
-{
-    bool by_norm = opt->clipnorm > 0.0;
-    bool by_value = !by_norm && opt->global_clipnorm <= 0.0;
-    float limit = by_value ? (float)opt->clipvalue : 0.0f;
-    float *of = NULL;
-
-    if (by_norm) {
-        float norm = (float)sqrt(pieces_squares(pieces, variable));
-
-        limit = (float)opt->clipnorm;
-        scale = limit / (norm > limit ? norm : limit);
-        limit = 0.0f;
-    } else if (by_value) {
-        scale = 1.0f;
-    }
-    if (limit > 0.0f) {
-        pieces_sum(pieces, variable, PIECES_VALUES, limit, g, n);
-    }
-    if (opt->class->reads != PIECES_VALUES) {
-        float factor =
-            opt->class->reads == PIECES_SQUARES ? scale * scale : scale;
-
-        of = pieces->scratch;
-        pieces_sum(pieces, variable, opt->class->reads, limit, of, n);
-        for (size_t k = 0; k < n; k++) {
-            of[k] *= factor;
-        }
-    }
-    for (size_t k = 0; scale != 1.0f && k < n; k++) {
-        g[k] *= scale;
-    }
-    return of;
-}
-
-/* The factor of global_clipnorm: over all trained variables together. */
-static float global_scale(const struct optimizer *opt,
-                          const struct model *model, const float *gradient,
-                          const struct gradient_pieces *pieces)
-{
-    float limit = (float)opt->global_clipnorm;
-    double sum = 0.0;
-    float norm;
-
-    for (size_t i = 0; i < model->variable_count; i++) {
-        if (model->variables[i].trainable) {
-            sum += squares(model, i, gradient, pieces);
-        }
-    }
-    norm = (float)sqrt(sum);
-    /* norm - norm makes the factor NaN when the norm is not finite */
-    return limit * fminf(1.0f / norm, 1.0f / limit) + (norm - norm);
-}
-
-void optimizer_step(const struct optimizer *opt, const struct model *model,
-                    struct optimizer_state *state, float *params,
-                    float *gradient)
-{
-    optimizer_step_pieces(opt, model, state, params, gradient, NULL);
-}
-
-void optimizer_step_pieces(const struct optimizer *opt,
-                           const struct model *model,
-                           struct optimizer_state *state, float *params,
-                           float *gradient,
-                           const struct gradient_pieces *pieces)
-{
-    float lr = (float)optimizer_learning_rate(opt, state);
-    float decay = (float)opt->weight_decay;
-    float scale = opt->global_clipnorm > 0.0
-                      ? global_scale(opt, model, gradient, pieces)
-                      : 1.0f;
-
-    for (size_t i = 0; i < model->variable_count; i++) {
-        const struct variable *v = &model->variables[i];
-        float *w = params + v->offset;
-        float *g = gradient + v->offset;
-        struct optimizer_span span = {.n = v->size, .w = w, .g = g};
-
-        if (v->role == VARIABLE_STATISTIC) {
-            for (size_t k = 0; k < v->size; k++) {
-                w[k] -= g[k];
-            }
-        }
-        if (!v->trainable) {
-            continue;
-        }
-        if (pieces_have(pieces, i)) {
-            span.g_of = clip_pieces(opt, scale, pieces, i, g, v->size);
-        } else {
-            clip_variable(opt, scale, g, v->size);
-        }
-        if (decay > 0.0f) {
-            for (size_t k = 0; k < v->size; k++) {
-                w[k] -= w[k] * decay * lr;
-            }
-        }
-        for (size_t s = 0; s < opt->slot_count; s++) {
-            span.slots[s] = state->slots + s * model->parameters + v->offset;
-        }
-        opt->class->step(opt, lr, state->iterations + 1, &span);
-    }
-    model_constrain(model, params);
-    state->iterations++;
+    return opt->schedule != NULL
+               ? schedule_rate(opt->schedule, state->iterations)
+               : state->scalars[0];
 }

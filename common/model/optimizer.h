@@ -9,7 +9,8 @@
  * An optimizer is immutable. Its state is a struct optimizer_state: a step
  * count, scalars, and S slot vectors, each as long as the flat parameter
  * vector (elements of untrained variables stay 0), which follow the
- * parameters in the job's state vector.
+ * parameters in the job's state vector. The averages of use_ema and the sums of
+ * gradient_accumulation_steps are slots, too.
  */
 #ifndef COMMON_MODEL_OPTIMIZER_H
 #define COMMON_MODEL_OPTIMIZER_H
@@ -17,6 +18,7 @@
 #include "common/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +26,11 @@ struct gradient_pieces;
 struct model;
 struct optimizer;
 
-#define OPTIMIZER_MAX_SLOTS 4
+#define OPTIMIZER_MAX_SLOTS 5
 #define OPTIMIZER_MAX_SCALARS 4
 
 struct optimizer_state {
-    uint64_t iterations;
+    uint64_t iterations;                   /* calls of optimizer_step() */
     double scalars[OPTIMIZER_MAX_SCALARS]; /* [0] is the learning rate as the
                                               file or user set it; the others
                                               belong to the optimizer */
@@ -69,6 +71,16 @@ void optimizer_state_init(const struct optimizer *opt,
 /* The rate of the step with this number, from the schedule or the scalar. */
 double optimizer_learning_rate(const struct optimizer *opt,
                                const struct optimizer_state *state);
+
+/* Whether the rate comes from a schedule; it is then no variable of a saved
+ * file. */
+bool optimizer_has_schedule(const struct optimizer *opt);
+
+/* What Keras does when training ends: with use_ema, the averages become the
+ * weights. Slots that no step has written yet change nothing. */
+bool optimizer_has_averages(const struct optimizer *opt);
+void optimizer_finalize(const struct optimizer *opt, const struct model *model,
+                        const struct optimizer_state *state, float *params);
 
 /* One step: params (model->parameters floats) change by the gradient of the
  * mean loss. Elements of moving statistics hold before - after in `gradient`

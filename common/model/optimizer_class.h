@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * optimizer_class: what an optimizer has to say about itself; for optimizer.c
- * and the files of optimizers/ only. optimizer.c does what all have in common:
- * the learning rate, clipping, weight decay, the walk over the variables, and
- * the config they share.
+ * and the files of optimizers/ only. optimizer.c and optimizer_step.c do what
+ * all have in common: the learning rate, accumulation, clipping, weight decay,
+ * averages, the walk over the variables, and the config they share.
  *
  * To add an optimizer: one line in optimizers.def and optimizers/NAME.c with
  * its struct optimizer_class.
@@ -37,46 +37,70 @@ struct optimizer_slot {
     float initial;    /* value before the first step */
 };
 
+struct schedule;
+
 struct optimizer {
     const struct optimizer_class *class;
-    char *name;                            /* of the config: "adam" */
-    double learning_rate;                  /* a float32 value */
+    char *name;           /* of the config: "adam" */
+    double learning_rate; /* a float32 value; the first one of a schedule */
+    struct schedule *schedule;             /* owned, or NULL */
     double options[OPTIMIZER_MAX_OPTIONS]; /* parallel to class->options */
+    /* those of use_ema and accumulation come first, then the class's own */
     struct optimizer_slot slots[OPTIMIZER_MAX_SLOTS];
     size_t slot_count;
+    size_t own_slots; /* index of the first of the class's own */
+    int own_groups;   /* its group */
     /* common options; the has_ ones are null in the config otherwise */
     bool has_weight_decay, has_clipnorm, has_clipvalue, has_global_clipnorm;
     double weight_decay, clipnorm, clipvalue, global_clipnorm;
-    double ema_momentum; /* carried along, as use_ema is refused */
+    bool use_ema;
+    double ema_momentum;
+    uint64_t ema_overwrite; /* ema_overwrite_frequency; 0: null */
+    uint64_t accumulation;  /* gradient_accumulation_steps; 0: null */
+    bool has_loss_scale;
+    double loss_scale; /* changes nothing: float32 needs no scaling */
 };
 
-/* A run of elements of one trainable variable, for one step. */
+/* What is the same for all variables in one step. */
+struct optimizer_step {
+    float lr;
+    uint64_t number; /* of this step, from 1, as Keras' iterations + 1 */
+    double *scalars; /* of the class: state->scalars + 1 */
+};
+
+/* One trainable variable, for one step. */
 struct optimizer_span {
     size_t n;
-    float *w;       /* weights */
-    const float *g; /* gradient, clipped */
-    /* What Keras takes for the squares (class->reads: magnitudes) of g, if it
-     * is not just that; else NULL. */
-    const float *g_of;
-    float *slots[OPTIMIZER_MAX_SLOTS]; /* the same elements of each slot */
+    float *w;          /* weights */
+    const float *g;    /* gradient, clipped */
+    const float *g_of; /* what Keras takes for the squares (class->reads:
+                          magnitudes) of g, if it is not just that; or NULL */
+    float *slots[OPTIMIZER_MAX_SLOTS]; /* the class's own */
 };
 
 struct optimizer_class {
-    const char *name;                       /* Keras' class: "RMSprop" */
-    const char *default_name;               /* Keras' own: "rm_sprop" */
-    double learning_rate;                   /* default */
+    const char *name;         /* Keras' class: "RMSprop" */
+    const char *default_name; /* Keras' own: "rm_sprop" */
+    double learning_rate;     /* default */
+    double weight_decay;      /* default; 0: null */
+    bool needs_weight_decay;  /* null is refused */
+    /* which function of g, beside g itself, it reads; PIECES_VALUES: none */
+    enum pieces_of reads;
     const struct optimizer_option *options; /* NULL-named entry at the end */
+    /* scalars beside the learning rate, and their value before the first
+     * step */
+    size_t scalar_count;
+    double initial_scalar;
 
-    /* Checks the options and fills opt->slots. */
+    /* Checks the options and adds slots. */
     int (*configure)(struct optimizer *opt, struct err *err);
 
-    /* Which function of g, beside g itself, step reads: PIECES_SQUARES,
-     * PIECES_MAGNITUDES, or PIECES_VALUES for none. */
-    enum pieces_of reads;
+    /* Moves the scalars on, before the variables; may be NULL. */
+    void (*begin)(const struct optimizer *opt,
+                  const struct optimizer_step *step);
 
-    /* One step over one span. lr is the rate as float32; step the number of
-     * this step from 1. */
-    void (*step)(const struct optimizer *opt, float lr, uint64_t step,
+    /* One step of one variable. */
+    void (*step)(const struct optimizer *opt, const struct optimizer_step *step,
                  const struct optimizer_span *span);
 };
 
@@ -85,7 +109,7 @@ struct optimizer_class {
 #include "common/model/optimizers.def"
 #undef OPTIMIZER
 
-/* For configure(): appends a slot. */
+/* For configure(): appends a slot; the class counts its groups from 0. */
 void optimizer_add_slot(struct optimizer *opt, const char *name, int group,
                         float initial);
 /* For configure(): refuses option number i outside [min, max]. */

@@ -48,6 +48,13 @@ static int check_options(const struct model *model,
                        "loss",
                        model->name);
     }
+    if (optimizer_has_averages(model->optimizer) &&
+        options->mode != TRAINING_SYNCHRONOUS) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "optimizer %s: use_ema needs synchronous mode: the "
+                       "averages would stay with the workers",
+                       optimizer_class_name(model->optimizer));
+    }
     slots = optimizer_slot_count(model->optimizer);
     if (state->count != model->parameters * (1 + slots)) {
         return err_set(err, ERR_INVALID,
@@ -565,4 +572,12 @@ const struct model_state *training_state(const struct training *training)
 const struct model *training_model(const struct training *training)
 {
     return training->model;
+}
+
+void training_finalize(struct training *t)
+{
+    if (is_synchronous(t)) {
+        optimizer_finalize(t->model->optimizer, t->model, &t->state.optimizer,
+                           t->state.values);
+    }
 }

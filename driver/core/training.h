@@ -133,6 +133,9 @@ bool training_finished(const struct training *training);
  * unknown). */
 uint64_t training_step(const struct training *training);
 uint64_t training_steps_per_epoch(const struct training *training);
+/* What Keras does to the weights when fit() ends (use_ema). For a job that has
+ * finished; once more changes nothing. */
+void training_finalize(struct training *training);
 /* The current state: valid until the next update. */
 const struct model_state *training_state(const struct training *training);
 const struct model *training_model(const struct training *training);

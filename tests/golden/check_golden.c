@@ -11,6 +11,7 @@
  * total. It fails if a case is empty or there is none at all.
  */
 #include "common/keras/keras.h"
+#include "common/keras/slots.h"
 #include "common/mem.h"
 #include "common/model/metric.h"
 #include "common/model/optimizer.h"
@@ -205,57 +206,46 @@ static int train(struct run *r, const json_t *info, struct err *err)
     return 0;
 }
 
-/* Number `index` of the trainable variables. */
-static const struct variable *trained(const struct model *m, size_t index)
+/* Variable i of the optimizer; slots are compared where they lie. */
+static int compare_variable(struct run *r, const struct slot_map *map, size_t i,
+                            double tolerance, struct err *err)
 {
-    for (size_t i = 0; i < m->variable_count; i++) {
-        if (m->variables[i].trainable && index-- == 0) {
-            return &m->variables[i];
-        }
+    const struct case_tensor *want =
+        case_tensor(r->c, "optimizer_after", (int)i);
+    const struct optimizer_state *state = &r->state.optimizer;
+    size_t slot = i - map->first;
+    float number;
+
+    if (i >= map->first && slot < map->slots) {
+        size_t offset;
+        const struct variable *v = slot_map_at(map, slot, &offset);
+
+        return compare_tensor(r, want, state->slots + offset, v->size,
+                              tolerance, err);
     }
-    return NULL;
+    if (i == 0) {
+        number = (float)state->iterations;
+        return compare_tensor(r, want, &number, 1, 0.0, err);
+    }
+    number = (float)state->scalars[i < map->first ? 0 : 1 + slot - map->slots];
+    return compare_tensor(r, want, &number, 1, tolerance, err);
 }
 
-/* Keras' optimizer.variables: iteration, learning rate, slots. */
+/* Keras' optimizer.variables: iteration, learning rate, slots, scalars. */
 static int compare_optimizer(struct run *r, struct err *err)
 {
-    const struct model *m = r->model;
-    const struct optimizer_state *state = &r->state.optimizer;
     double tolerance = case_tolerance(r->c, "optimizer_after");
-    const float head[] = {(float)state->iterations, (float)state->scalars[0]};
-    size_t count = 0;
-    size_t n;
-    int rc = 0;
+    struct slot_map map = {0};
+    int rc = slot_map_init(&map, r->model, err);
 
-    while (trained(m, count) != NULL) {
-        count++;
+    if (rc == 0 && case_count(r->c, "optimizer_after") != map.count) {
+        rc = err_set(err, ERR_STATE, "optimizer_after: %zu variables, want %zu",
+                     map.count, case_count(r->c, "optimizer_after"));
     }
-    n = 2 + count * optimizer_slot_count(m->optimizer);
-    if (case_count(r->c, "optimizer_after") != n) {
-        return err_set(err, ERR_STATE,
-                       "optimizer_after: %zu variables, want "
-                       "%zu",
-                       n, case_count(r->c, "optimizer_after"));
+    for (size_t i = 0; rc == 0 && i < map.count; i++) {
+        rc = compare_variable(r, &map, i, tolerance, err);
     }
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        const struct case_tensor *want =
-            case_tensor(r->c, "optimizer_after", (int)i);
-        size_t index;
-        size_t slot;
-
-        if (i < 2) {
-            rc = compare_tensor(r, want, &head[i], 1, i == 0 ? 0.0 : tolerance,
-                                err);
-        } else {
-            const struct variable *v;
-
-            optimizer_file_order(m->optimizer, count, i - 2, &index, &slot);
-            v = trained(m, index);
-            rc = compare_tensor(r, want,
-                                state->slots + slot * m->parameters + v->offset,
-                                v->size, tolerance, err);
-        }
-    }
+    slot_map_deinit(&map);
     return rc;
 }
 

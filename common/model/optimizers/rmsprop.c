@@ -46,26 +46,29 @@ struct rates {
     float lr, rho, rest, momentum, epsilon;
 };
 
-/* q: the squares of g, or NULL for just that. The common case on its own, and
- * vectors that are said not to overlap:
+/* The common case on its own, and vectors that are said not to overlap:
  * compilers make vector code of nothing less. */
 static void plain(struct rates r, size_t n, const float *restrict g,
-                  const float *restrict q, float *restrict s, float *restrict w)
+                  float *restrict s, float *restrict w)
 {
     for (size_t i = 0; i < n; i++) {
-        s[i] = r.rho * s[i] + r.rest * (q != NULL ? q[i] : g[i] * g[i]);
+        s[i] = r.rho * s[i] + r.rest * (g[i] * g[i]);
         w[i] -= r.lr * g[i] / sqrtf(s[i] + r.epsilon);
     }
 }
 
 /* m and a are NULL without momentum and centering. */
-static void full(struct rates r, size_t n, const float *g, const float *q,
-                 float *s, float *m, float *a, float *w)
+static void full(struct rates r, const struct optimizer_span *span, float *m,
+                 float *a)
 {
-    for (size_t i = 0; i < n; i++) {
+    float *s = span->slots[0];
+    const float *g = span->g;
+
+    for (size_t i = 0; i < span->n; i++) {
+        float q = span->g_of != NULL ? span->g_of[i] : g[i] * g[i];
         float d;
 
-        s[i] = r.rho * s[i] + r.rest * (q != NULL ? q[i] : g[i] * g[i]);
+        s[i] = r.rho * s[i] + r.rest * q;
         if (a != NULL) {
             a[i] = r.rho * a[i] + r.rest * g[i];
             d = s[i] - a[i] * a[i] + r.epsilon;
@@ -77,15 +80,15 @@ static void full(struct rates r, size_t n, const float *g, const float *q,
             m[i] = r.momentum * m[i] + d;
             d = m[i];
         }
-        w[i] -= d;
+        span->w[i] -= d;
     }
 }
 
-static void step(const struct optimizer *opt, float lr, uint64_t number,
+static void step(const struct optimizer *opt, const struct optimizer_step *at,
                  const struct optimizer_span *span)
 {
     struct rates r = {
-        .lr = lr,
+        .lr = at->lr,
         .rho = (float)opt->options[RHO],
         .rest = (float)(1.0 - opt->options[RHO]),
         .momentum = (float)opt->options[MOMENTUM],
@@ -94,13 +97,11 @@ static void step(const struct optimizer *opt, float lr, uint64_t number,
     bool momentum = opt->options[MOMENTUM] > 0.0;
     bool centered = opt->options[CENTERED] != 0.0;
 
-    (void)number;
-    if (momentum || centered) {
-        full(r, span->n, span->g, span->g_of, span->slots[0],
-             momentum ? span->slots[1] : NULL,
-             centered ? span->slots[opt->slot_count - 1] : NULL, span->w);
+    if (momentum || centered || span->g_of != NULL) {
+        full(r, span, momentum ? span->slots[1] : NULL,
+             centered ? span->slots[momentum ? 2 : 1] : NULL);
     } else {
-        plain(r, span->n, span->g, span->g_of, span->slots[0], span->w);
+        plain(r, span->n, span->g, span->slots[0], span->w);
     }
 }
 
@@ -108,8 +109,8 @@ const struct optimizer_class optimizer_rmsprop = {
     .name = "RMSprop",
     .default_name = "rm_sprop",
     .learning_rate = 0.001,
+    .reads = PIECES_SQUARES,
     .options = options,
     .configure = configure,
-    .reads = PIECES_SQUARES,
     .step = step,
 };

@@ -8,6 +8,7 @@
  *   Nesterov:                  w <- w + momentum v - rate g
  */
 #include "common/model/optimizer_class.h"
+#include "common/model/vector.h"
 
 enum { MOMENTUM, NESTEROV };
 
@@ -25,25 +26,28 @@ static int configure(struct optimizer *opt, struct err *err)
     return optimizer_check_range(opt, MOMENTUM, 0.0, 1.0, err);
 }
 
-static void step(const struct optimizer *opt, float lr, uint64_t number,
+static void step(const struct optimizer *opt, const struct optimizer_step *at,
                  const struct optimizer_span *span)
 {
     float momentum = (float)opt->options[MOMENTUM];
+    float lr = at->lr;
     const float *g = span->g;
     float *w = span->w;
     float *v = span->slots[0];
 
-    (void)number;
-    if (opt->slot_count == 0) {
+    if (opt->options[MOMENTUM] == 0.0) {
+        VECTOR_LOOP
         for (size_t i = 0; i < span->n; i++) {
             w[i] -= g[i] * lr;
         }
     } else if (opt->options[NESTEROV] != 0.0) {
+        VECTOR_LOOP
         for (size_t i = 0; i < span->n; i++) {
             v[i] = v[i] * momentum - g[i] * lr;
             w[i] += v[i] * momentum - g[i] * lr;
         }
     } else {
+        VECTOR_LOOP
         for (size_t i = 0; i < span->n; i++) {
             v[i] = v[i] * momentum - g[i] * lr;
             w[i] += v[i];

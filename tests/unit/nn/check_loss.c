@@ -6,6 +6,7 @@
  */
 #include "tests/lib/unit.h"
 
+#include "common/mem.h"
 #include "worker/nn/loss.h"
 
 #include <math.h>
@@ -343,6 +344,156 @@ START_TEST(what_is_not_computed_is_refused)
 }
 END_TEST
 
+/* ---- what Keras computed (loss_cases.json) --------------------------------
+ */
+
+/* One recorded case; arrays are owned. */
+struct recorded {
+    const json_t *info;
+    struct loss *loss;
+    struct shape shape;
+    float *y, *x, *p, *weights, *mask, *want;
+    size_t size; /* elements of the output */
+};
+
+static float *numbers(const json_t *info, const char *key, size_t *count)
+{
+    const json_t *list = json_object_get(info, key);
+    size_t n = json_array_size(list);
+    float *out = n != 0 ? mem_floats(n) : NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (float)json_number_value(json_array_get(list, i));
+    }
+    if (count != NULL) {
+        *count = n;
+    }
+    return out;
+}
+
+static struct recorded open_case(const json_t *info)
+{
+    struct recorded r = {.info = info};
+    const json_t *dims = json_object_get(info, "shape");
+    struct err err = {0};
+
+    unit_ok(loss_create(json_string_value(json_object_get(info, "name")),
+                        json_object_get(info, "config"), &r.loss, &err),
+            &err);
+    r.shape.rank = (int)json_array_size(dims);
+    for (int i = 0; i < r.shape.rank; i++) {
+        r.shape.dim[i] = json_integer_value(json_array_get(dims, (size_t)i));
+    }
+    unit_ok(loss_check(r.loss, &r.shape, &err), &err);
+    r.y = numbers(info, "y", NULL);
+    r.x = numbers(info, "x", &r.size);
+    r.p = numbers(info, "p", NULL);
+    r.want = numbers(info, "gradient", NULL);
+    r.weights = numbers(info, "weights", NULL);
+    r.mask = numbers(info, "mask", NULL);
+    return r;
+}
+
+static void close_case(struct recorded *r)
+{
+    loss_destroy(&r->loss);
+    mem_free_aligned(r->y);
+    mem_free_aligned(r->x);
+    mem_free_aligned(r->p);
+    mem_free_aligned(r->want);
+    mem_free_aligned(r->weights);
+    mem_free_aligned(r->mask);
+}
+
+static struct loss_batch recorded_batch(const struct recorded *r)
+{
+    bool closing = json_is_true(json_object_get(r->info, "closing"));
+
+    return (struct loss_batch){
+        .loss = r->loss,
+        .output = &r->shape,
+        .rows = (size_t)json_integer_value(json_object_get(r->info, "rows")),
+        .y = r->y,
+        .p = r->p,
+        .logits = closing ? r->x : NULL,
+        .weights = r->weights,
+        .mask = r->mask,
+    };
+}
+
+/* Differences of two widths; false where they disagree: beside a kink. */
+static bool smooth_slope(const struct recorded *r, size_t i, double *out)
+{
+    struct loss_batch b = recorded_batch(r);
+    float *moved = b.logits != NULL ? r->x : r->p;
+    float kept = moved[i];
+    double slopes[2];
+    struct err err = {0};
+
+    for (int k = 0; k < 2; k++) {
+        float step = k == 0 ? 0x1p-8f : 0x1p-9f;
+        double above;
+        double below;
+
+        moved[i] = kept + step;
+        unit_ok(loss_compute(&b, 1.0f, NULL, &above, &err), &err);
+        moved[i] = kept - step;
+        unit_ok(loss_compute(&b, 1.0f, NULL, &below, &err), &err);
+        slopes[k] = (above - below) / (2.0 * (double)step);
+    }
+    moved[i] = kept;
+    *out = slopes[1] + (slopes[1] - slopes[0]) / 3.0;
+    return fabs(slopes[1] - slopes[0]) <= 2e-3 * (1.0 + fabs(*out));
+}
+
+START_TEST(recorded_values_and_gradients)
+{
+    json_error_t fault;
+    json_t *file = json_load_file("tests/unit/nn/loss_cases.json", 0, &fault);
+    const json_t *cases = json_object_get(file, "cases");
+    size_t judged = 0;
+
+    ck_assert_msg(file != NULL, "%s", fault.text);
+    ck_assert_uint_gt(json_array_size(cases), 200);
+    for (size_t c = 0; c < json_array_size(cases); c++) {
+        struct recorded r = open_case(json_array_get(cases, c));
+        struct loss_batch b = recorded_batch(&r);
+        float *gradient = mem_floats(r.size);
+        double want = json_number_value(json_object_get(r.info, "value"));
+        struct err err = {0};
+        double value;
+
+        memset(gradient, 0x7f, r.size * sizeof(float));
+        unit_ok(loss_compute(&b, 1.0f, gradient, &value, &err), &err);
+        ck_assert_msg(fabs(value - want) <= 3e-6 * (1.0 + fabs(want)),
+                      "case %zu, %s: value %.9g, want %.9g", c, r.loss->name,
+                      value, want);
+        for (size_t i = 0; i < r.size; i++) {
+            double slope;
+
+            ck_assert_msg(fabs((double)(gradient[i] - r.want[i])) <=
+                              1e-5 * (1.0 + fabs((double)r.want[i])),
+                          "case %zu, %s: gradient[%zu] %.9g, want %.9g", c,
+                          r.loss->name, i, (double)gradient[i],
+                          (double)r.want[i]);
+            if (!json_is_true(json_object_get(r.info, "differs")) &&
+                smooth_slope(&r, i, &slope)) {
+                ck_assert_msg(
+                    fabs((double)gradient[i] - slope) <=
+                        1e-2 * (1.0 + fabs(slope)),
+                    "case %zu, %s: gradient[%zu] %.9g, difference %.9g", c,
+                    r.loss->name, i, (double)gradient[i], slope);
+                judged++;
+            }
+        }
+        mem_free_aligned(gradient);
+        close_case(&r);
+    }
+    ck_assert_uint_gt(judged, 1000);
+    json_decref(file);
+}
+END_TEST
+
 static TCase *basic(void)
 {
     TCase *tc = tcase_create("loss");
@@ -355,6 +506,7 @@ static TCase *basic(void)
     tcase_add_test(tc, labels_that_are_no_class_are_named);
     tcase_add_test(tc, nothing_to_divide_by_is_zero);
     tcase_add_test(tc, what_is_not_computed_is_refused);
+    tcase_add_test(tc, recorded_values_and_gradients);
     return tc;
 }
 
