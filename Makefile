@@ -163,7 +163,7 @@ $(foreach r,$(ROOMS),$(eval $(call unit_test,$(r))))
 
 # The bridge is compiled against the jars of an installation: SPARK_HOME, or the
 # pinned one in a private venv. One jar runs on 3.5 and on 4.x.
-SPARK_VERSION := 4.0.0
+SPARK_VERSION ?= 4.0.0
 SPARK_VENV := build/venv-spark-$(SPARK_VERSION)
 SPARK_JARS = $(if $(SPARK_HOME),$(SPARK_HOME),$(SPARK_VENV)/spark)/jars
 JAR := $(B)/share/elephas/elephas-spark.jar

@@ -271,8 +271,8 @@ final class Columns implements Serializable {
     /** The items of an array column; Spark hands out a Scala sequence. */
     @SuppressWarnings("deprecation")
     private static List<?> elements(Object value) {
-        return scala.collection.JavaConverters
-                .seqAsJavaListConverter((scala.collection.Seq<?>) value).asJava();
+        // of all ways the one with the same signature in Scala 2.12 and 2.13
+        return scala.collection.JavaConverters.seqAsJavaList((scala.collection.Seq<?>) value);
     }
 
     private static List<Integer> select(StructType schema, String what, List<String> selectors,
