@@ -86,7 +86,7 @@ static int declare(struct model *model, struct layer *layer,
 {
     struct initializer *initializer = NULL;
     struct shape shape;
-    char path[16];
+    char path[32];
     int rc = to_shape(&w->shape, &shape, err);
 
     (void)snprintf(path, sizeof(path), "vars/%zu", i);
