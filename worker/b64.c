@@ -7,6 +7,7 @@
  */
 #include "worker/format.h"
 
+#include "common/base64.h"
 #include "common/mem.h"
 
 #include <math.h>
@@ -17,13 +18,10 @@
 #error "packed numbers are little-endian and are not swapped"
 #endif
 
-#define BAD 0xff
-
 struct b64 {
     size_t width;
     float *values; /* owned */
     size_t room;   /* floats allocated */
-    uint8_t table[256];
 };
 
 static void b64_destroy(void **state)
@@ -40,8 +38,6 @@ static void b64_destroy(void **state)
 static int b64_create(const struct row_hints *hints, void **state,
                       struct err *err)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     struct b64 *s;
 
     if (hints->header == ROW_HEADER_PRESENT) {
@@ -53,10 +49,6 @@ static int b64_create(const struct row_hints *hints, void **state,
         return err_nomem(err);
     }
     s->width = hints->width;
-    memset(s->table, BAD, sizeof(s->table));
-    for (size_t i = 0; digits[i] != '\0'; i++) {
-        s->table[(unsigned char)digits[i]] = (uint8_t)i;
-    }
     *state = s;
     return 0;
 }
@@ -71,37 +63,6 @@ static int b64_begin(void *state, struct view line, struct columns *columns,
     columns->count = s->width;
     *header = false;
     return 0;
-}
-
-/* Decodes whole groups of four; the length of *out is in bytes. False for a
- * byte that is not base64. */
-static bool decode(const struct b64 *s, const uint8_t *in, size_t len,
-                   uint8_t *out, size_t *out_len)
-{
-    const uint8_t *t = s->table;
-    size_t n = 0;
-    size_t pad = 0;
-    unsigned bad = 0;
-
-    while (pad < 2 && pad < len && in[len - 1 - pad] == '=') {
-        pad++;
-    }
-    for (size_t i = 0; i < len; i += 4) {
-        bool last = i + 4 == len;
-        uint32_t a = t[in[i]];
-        uint32_t b = t[in[i + 1]];
-        uint32_t c = last && pad > 1 ? 0 : t[in[i + 2]];
-        uint32_t d = last && pad > 0 ? 0 : t[in[i + 3]];
-        uint32_t bits = a << 18 | b << 12 | c << 6 | d;
-
-        bad |= (a | b | c | d) & 0xc0;
-        out[n] = (uint8_t)(bits >> 16);
-        out[n + 1] = (uint8_t)(bits >> 8);
-        out[n + 2] = (uint8_t)bits;
-        n += 3;
-    }
-    *out_len = n - pad;
-    return bad == 0;
 }
 
 static int make_room(struct b64 *s, size_t bytes, struct err *err)
@@ -135,18 +96,12 @@ static int b64_parse(void *state, struct view line,
     while (line.len > 0 && strchr(" \t", line.data[line.len - 1]) != NULL) {
         line.len--;
     }
-    if (line.len % 4 != 0) {
-        return err_set(err, ERR_INVALID,
-                       "%zu characters, which is no multiple of 4: the base64 "
-                       "is cut off",
-                       line.len);
+    rc = make_room(s, base64_room(line.len), err);
+    if (rc == 0) {
+        rc = base64_decode(line, s->values, &bytes, err);
     }
-    rc = make_room(s, line.len / 4 * 3, err);
     if (rc != 0) {
         return rc;
-    }
-    if (!decode(s, line.data, line.len, (uint8_t *)s->values, &bytes)) {
-        return err_set(err, ERR_INVALID, "is not base64");
     }
     n = bytes / sizeof(float);
     if (bytes % sizeof(float) != 0 || n == 0 || n % width != 0) {

@@ -10,7 +10,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "worker/columns.h"
+#include "common/columns.h"
 
 #include <stdbool.h>
 #include <stddef.h>

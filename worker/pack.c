@@ -8,7 +8,7 @@
  */
 #include "worker/work.h"
 
-#include "common/buf.h"
+#include "common/base64.h"
 #include "common/mem.h"
 
 #include <inttypes.h>
@@ -29,32 +29,6 @@ struct packer {
     uint64_t rows;
 };
 
-/* in: a multiple of 3 bytes, or the last ones. */
-static size_t encode(const uint8_t *in, size_t len, char *out)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i += 3) {
-        size_t left = len - i;
-        uint32_t bits = (uint32_t)in[i] << 16;
-
-        if (left > 1) {
-            bits |= (uint32_t)in[i + 1] << 8;
-        }
-        if (left > 2) {
-            bits |= in[i + 2];
-        }
-        out[n++] = digits[bits >> 18];
-        out[n++] = digits[bits >> 12 & 63];
-        out[n++] = left > 1 ? digits[bits >> 6 & 63] : '=';
-        out[n++] = left > 2 ? digits[bits & 63] : '=';
-    }
-    out[n++] = '\n';
-    return n;
-}
-
 static int write_held(struct packer *p, struct err *err)
 {
     size_t n;
@@ -62,9 +36,9 @@ static int write_held(struct packer *p, struct err *err)
     if (p->held == 0) {
         return 0;
     }
-    n = encode((const uint8_t *)p->values,
-               p->held * p->width * sizeof(*p->values), p->text);
-    p->text[n] = '\0';
+    n = p->held * p->width * sizeof(*p->values);
+    base64_encode(p->values, n, p->text);
+    memcpy(p->text + base64_length(n), "\n", 2);
     p->held = 0;
     return output_text(p->output, p->text, err);
 }
@@ -135,7 +109,7 @@ int pack_run(struct session *session, struct output *output, struct err *err)
     p.most = p.width < LINE_FLOATS ? LINE_FLOATS / p.width : 1;
     floats = p.most * p.width;
     p.values = mem_array(floats, sizeof(*p.values));
-    p.text = mem_alloc(floats * sizeof(*p.values) / 3 * 4 + 8);
+    p.text = mem_alloc(base64_length(floats * sizeof(*p.values)) + 2);
     rc = p.values != NULL && p.text != NULL ? pack_rows(&p, err)
                                             : err_nomem(err);
     mem_free(p.values);

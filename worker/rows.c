@@ -160,39 +160,6 @@ static int copy_options(struct rows *r, const struct row_options *o,
     return rc;
 }
 
-/* Formats whose rows do not tell their width need it from the selectors:
- * the model's features and the other columns, or up to the highest index. */
-static int guess_width(const struct rows *r, struct row_hints *hints,
-                       struct err *err)
-{
-    struct columns any = {.count = COLUMNS_MAX};
-    struct column_list list = {0};
-    size_t n = r->label_count + r->feature_count;
-    int rc = 0;
-
-    if (hints->needs_names) {
-        return 0; /* refused by the format: it has no names */
-    }
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = columns_select(&any, i < r->label_count ? "label" : "feature",
-                            r->selectors[i], &list, err);
-    }
-    if (rc == 0 && r->weight_selector != NULL) {
-        rc = columns_select(&any, "sample weight", r->weight_selector, &list,
-                            err);
-    }
-    if (rc == 0 && r->feature_count == 0) {
-        hints->width = hints->features + list.count;
-    }
-    for (size_t i = 0; rc == 0 && i < list.count; i++) {
-        if (r->feature_count != 0 && list.at[i] >= hints->width) {
-            hints->width = list.at[i] + 1;
-        }
-    }
-    column_list_deinit(&list);
-    return rc;
-}
-
 static int open_format(struct rows *r, const struct row_options *o,
                        struct err *err)
 {
@@ -204,6 +171,12 @@ static int open_format(struct rows *r, const struct row_options *o,
     struct row_hints hints = {.header = o->header,
                               .features = model_feature_count(r->model),
                               .labelled = r->purpose != ROWS_PREDICT};
+    const struct column_choice choice = {
+        .labels = (const char *const *)r->selectors,
+        .label_count = r->label_count,
+        .features = (const char *const *)r->selectors + r->label_count,
+        .feature_count = r->feature_count,
+        .weight = r->weight_selector};
     size_t n = r->label_count + r->feature_count;
     int rc = 0;
 
@@ -228,7 +201,7 @@ static int open_format(struct rows *r, const struct row_options *o,
     if (id->packed) {
         hints.width = r->layout.width;
     } else {
-        rc = guess_width(r, &hints, err);
+        rc = columns_width(hints.features, &choice, &hints.width, err);
     }
     if (rc == 0) {
         rc = format->create(&hints, &r->state, err);

@@ -4,7 +4,7 @@
  */
 #include "tests/unit/worker/fixture.h"
 
-#include "worker/columns.h"
+#include "common/columns.h"
 
 static void name_columns(struct columns *c, const char *const *names,
                          const size_t *counts, size_t n)
@@ -153,6 +153,39 @@ START_TEST(names_a_column)
 }
 END_TEST
 
+static size_t width(size_t features, struct column_choice choice)
+{
+    size_t out = 999;
+    struct err err = {0};
+
+    unit_ok(columns_width(features, &choice, &out, &err), &err);
+    return out;
+}
+
+START_TEST(tells_the_width_of_a_row)
+{
+    static const char *const labels[] = {"0", "4-6"};
+    static const char *const features[] = {"3,1", "8"};
+    static const char *const named[] = {"x"};
+    struct column_choice c = {.labels = labels, .label_count = 2};
+
+    ck_assert_uint_eq(width(10, (struct column_choice){0}), 10);
+    ck_assert_uint_eq(width(10, c), 14);
+    c.weight = "14";
+    ck_assert_uint_eq(width(10, c), 15);
+    c.features = features;
+    c.feature_count = 1;
+    ck_assert_uint_eq(width(10, c), 15);
+    c.weight = NULL;
+    ck_assert_uint_eq(width(10, c), 7);
+    c.feature_count = 2;
+    ck_assert_uint_eq(width(10, c), 9);
+    c.labels = named;
+    c.label_count = 1;
+    ck_assert_uint_eq(width(10, c), 0);
+}
+END_TEST
+
 static int use_all(void *state, struct err *err)
 {
     struct columns c = {0};
@@ -169,6 +202,12 @@ static int use_all(void *state, struct err *err)
     }
     if (rc == 0) {
         rc = columns_others(&c, &list, &list, &rest, err);
+    }
+    if (rc == 0) {
+        const struct column_choice choice = {.weight = "7"};
+        size_t n;
+
+        rc = columns_width(2, &choice, &n, err);
     }
     columns_deinit(&c);
     column_list_deinit(&list);
@@ -192,6 +231,7 @@ static TCase *all(void)
     tcase_add_test(tc, refuses);
     tcase_add_test(tc, lists_the_others);
     tcase_add_test(tc, names_a_column);
+    tcase_add_test(tc, tells_the_width_of_a_row);
     tcase_add_test(tc, survives_refused_memory);
     return tc;
 }

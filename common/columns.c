@@ -4,7 +4,7 @@
  * list, then as an index, then as a range, so names may hold commas and
  * dashes. Names are searched one by one: there are a few selectors in a run.
  */
-#include "worker/columns.h"
+#include "common/columns.h"
 
 #include "common/mem.h"
 
@@ -342,4 +342,42 @@ bool columns_is_numeric(const char *selector)
 {
     return selector[0] != '\0' &&
            selector[strspn(selector, "0123456789,-")] == '\0';
+}
+
+static int select_number(const char *what, const char *selector,
+                         struct column_list *list, bool *named, struct err *err)
+{
+    const struct columns any = {.count = COLUMNS_MAX};
+
+    *named = *named || !columns_is_numeric(selector);
+    return *named ? 0 : columns_select(&any, what, selector, list, err);
+}
+
+int columns_width(size_t model_features, const struct column_choice *choice,
+                  size_t *out, struct err *err)
+{
+    struct column_list list = {0};
+    bool named = false;
+    size_t width = choice->feature_count == 0 ? model_features : 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < choice->label_count; i++) {
+        rc = select_number("label", choice->labels[i], &list, &named, err);
+    }
+    for (size_t i = 0; rc == 0 && i < choice->feature_count; i++) {
+        rc = select_number("feature", choice->features[i], &list, &named, err);
+    }
+    if (rc == 0 && choice->weight != NULL) {
+        rc = select_number("sample weight", choice->weight, &list, &named, err);
+    }
+    if (rc == 0) {
+        for (size_t i = 0; choice->feature_count != 0 && i < list.count; i++) {
+            width = list.at[i] >= width ? list.at[i] + 1 : width;
+        }
+        *out = named                        ? 0
+               : choice->feature_count == 0 ? width + list.count
+                                            : width;
+    }
+    column_list_deinit(&list);
+    return rc;
 }

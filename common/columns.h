@@ -5,8 +5,8 @@
  * or by a list or range of either: "784", "a,b", "10-12", "first-last". A name
  * wins over an index, so a header whose names are numbers works.
  */
-#ifndef WORKER_COLUMNS_H
-#define WORKER_COLUMNS_H
+#ifndef COMMON_COLUMNS_H
+#define COMMON_COLUMNS_H
 
 #include "common/err.h"
 
@@ -59,6 +59,21 @@ int columns_select(const struct columns *columns, const char *what,
 int columns_others(const struct columns *columns, const struct column_list *a,
                    const struct column_list *b, struct column_list *out,
                    struct err *err) ERR_CHECKED;
+
+/* The columns that are chosen, all borrowed. */
+struct column_choice {
+    const char *const *labels;
+    size_t label_count;
+    const char *const *features; /* none: all but labels and weight */
+    size_t feature_count;
+    const char *weight; /* or NULL */
+};
+
+/* How many numbers a row holds, for a format that does not tell (b64): the
+ * model's features and the other columns, or, with chosen features, up to the
+ * highest index. 0 if a column is chosen by name. */
+int columns_width(size_t model_features, const struct column_choice *choice,
+                  size_t *out, struct err *err) ERR_CHECKED;
 
 /* Whether the selector consists of indices and ranges of them alone, so that
  * it needs no header. */
