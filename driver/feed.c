@@ -4,8 +4,10 @@
  */
 #include "driver/feed.h"
 
+#include "common/columns.h"
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/model.h"
 #include "driver/lines.h"
 #include "driver/process.h"
 
@@ -163,7 +165,31 @@ static int put_partitions(const struct feed *f, const uint32_t *attempts,
     return rc;
 }
 
-static json_t *order_json(const struct feed *f, const uint32_t *attempts)
+/* The bytes of a b64 row; 0 for other formats, and where columns are chosen
+ * by name: that the worker refuses. */
+static int row_bytes(const struct engine_order *order, size_t *out,
+                     struct err *err)
+{
+    const struct job_spec *spec = order->spec;
+    const struct column_choice choice = {
+        .labels = (const char *const *)spec->labels.items,
+        .label_count = spec->labels.count,
+        .features = (const char *const *)spec->features.items,
+        .feature_count = spec->features.count,
+        .weight = spec->sample_weight};
+    size_t width = 0;
+    int rc = 0;
+
+    if (strcmp(spec->format, "b64") == 0) {
+        rc = columns_width(model_feature_count(order->model), &choice, &width,
+                           err);
+    }
+    *out = width * sizeof(float);
+    return rc;
+}
+
+static json_t *order_json(const struct feed *f, const uint32_t *attempts,
+                          size_t bytes)
 {
     const struct job_spec *spec = f->order->spec;
     json_t *order = json_object();
@@ -174,6 +200,9 @@ static json_t *order_json(const struct feed *f, const uint32_t *attempts)
         rc = put(order, "source", strings_json(&spec->sources)) |
              put(order, "format", json_string(spec->format)) |
              put(order, "partitions", json_integer(spec->workers));
+    }
+    if (rc == 0 && bytes != 0) {
+        rc = put(order, "row_bytes", json_integer((json_int_t)bytes));
     }
     if (rc == 0 && spec->header >= 0) {
         rc = put(order, "header", json_boolean(spec->header == 1));
@@ -203,11 +232,17 @@ static json_t *order_json(const struct feed *f, const uint32_t *attempts)
 static int order_file(const struct feed *f, const uint32_t *attempts, int *out,
                       struct err *err)
 {
-    json_t *order = order_json(f, attempts);
-    char *text = order != NULL ? jget_dump(order) : NULL;
+    json_t *order = NULL;
+    char *text = NULL;
+    size_t bytes = 0;
     int fd = -1;
-    int rc = 0;
+    int rc = row_bytes(f->order, &bytes, err);
 
+    if (rc != 0) {
+        return rc;
+    }
+    order = order_json(f, attempts, bytes);
+    text = order != NULL ? jget_dump(order) : NULL;
     json_decref(order);
     if (text == NULL) {
         return err_nomem(err);

@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/jget.h"
 #include "common/mem.h"
+#include "driver/row_packed.h"
 #include "driver/row_sinks.h"
 #include "driver/row_source.h"
 
@@ -36,6 +37,7 @@ struct feeder {
     struct row_files validation_files;
     double split; /* 0: none */
     struct row_source *source;
+    struct row_packed *packed; /* of b64, else NULL */
     struct row_sinks *sinks;
     uint64_t *sent; /* rows of each partition, both parts */
     uint64_t rows;  /* training */
@@ -141,10 +143,20 @@ static int read_options(struct feeder *f, struct err *err)
 {
     const char *format = "csv";
     bool header = false;
+    int64_t row_bytes = 0;
     int rc = jget_string_or(f->order, "format", format, &format, err);
 
     if (rc == 0) {
         rc = jget_bool_or(f->order, "header", false, &header, err);
+    }
+    if (rc == 0) {
+        rc = jget_int_or(f->order, "row_bytes", 0, &row_bytes, err);
+    }
+    if (rc == 0 && (row_bytes < 0 || row_bytes > INT32_MAX)) {
+        rc = err_set(err, ERR_PROTO, "row_bytes: out of range");
+    }
+    if (rc == 0 && row_bytes != 0) {
+        rc = row_packed_create((size_t)row_bytes, &f->packed, err);
     }
     if (rc != 0) {
         return rc;
@@ -174,6 +186,33 @@ static int open_source(struct feeder *f, const struct row_files *files,
     return rc;
 }
 
+/* The next row of the source that is open. */
+static int next_row(struct feeder *f, struct view *row, bool *end,
+                    struct err *err)
+{
+    bool line_end = true;
+    int rc = 0;
+
+    if (f->packed == NULL) {
+        return row_source_next(f->source, row, end, err);
+    }
+    *end = false;
+    while (rc == 0 && !*end) {
+        struct view line;
+
+        rc = row_packed_next(f->packed, row, &line_end, err);
+        if (rc != 0 || !line_end) {
+            break;
+        }
+        rc = row_source_next(f->source, &line, end, err);
+        if (rc == 0 && !*end &&
+            (rc = row_packed_open(f->packed, line, err)) != 0) {
+            (void)row_source_wrap(f->source, err);
+        }
+    }
+    return rc;
+}
+
 static int no_rows(const struct row_files *files, struct err *err)
 {
     return files->count == 1
@@ -192,7 +231,7 @@ static int count_rows(struct feeder *f, uint64_t *train, struct err *err)
     int rc = open_source(f, &f->files, (struct view){0}, err);
 
     while (rc == 0 && !end) {
-        rc = row_source_next(f->source, &row, &end, err);
+        rc = next_row(f, &row, &end, err);
         n += !end;
     }
     if (rc != 0) {
@@ -295,7 +334,7 @@ static int deal(struct feeder *f, uint64_t train, uint64_t *count,
     int rc = 0;
 
     for (;;) {
-        rc = row_source_next(f->source, &row, &end, err);
+        rc = next_row(f, &row, &end, err);
         if (rc == 0 && !end && f->sinks == NULL) {
             /* the header is known only now */
             rc = row_sinks_create(f->fds, f->partitions, &f->sinks, err);
@@ -415,6 +454,7 @@ int feeder_main(void)
     }
     row_sinks_destroy(&f.sinks);
     row_source_destroy(&f.source);
+    row_packed_destroy(&f.packed);
     row_files_deinit(&f.files);
     row_files_deinit(&f.validation_files);
     mem_free(f.fds);

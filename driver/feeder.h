@@ -14,6 +14,7 @@
  *    "first_lines": ["#elephas/1 ...", ...],  per partition, sent before the
  *                                            rows; the feeder appends
  *                                            header=1, first=, step=, end=1
+ *    "row_bytes": N,          of b64 rows, which are then dealt one by one
  *    "validation": {"split": F} | {"source": [...]}}
  *
  * `.gz` files are inflated. Files of a glob or directory are read in the

@@ -394,6 +394,12 @@ int row_source_next(struct row_source *source, struct view *row, bool *end,
     return 0;
 }
 
+int row_source_wrap(const struct row_source *s, struct err *err)
+{
+    return err_wrap(err, "%s, line %llu", path_of(s),
+                    (unsigned long long)s->line);
+}
+
 struct view row_source_header(const struct row_source *source)
 {
     return buf_view(&source->header);

@@ -42,6 +42,10 @@ void row_source_destroy(struct row_source **source);
 int row_source_next(struct row_source *source, struct view *row, bool *end,
                     struct err *err) ERR_CHECKED;
 
+/* Puts the file and line of the row that row_source_next() gave last before
+ * the message of err; returns its code. */
+int row_source_wrap(const struct row_source *source, struct err *err);
+
 /* The header; empty if there is none, or before the first row. */
 struct view row_source_header(const struct row_source *source);
 

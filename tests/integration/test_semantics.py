@@ -7,6 +7,8 @@ batch gives; epoch rounds with one worker are plain training; both agree with
 traces recorded by real Keras; a seed makes a run repeatable to the last bit,
 also when workers are killed on the way.
 """
+import array
+import base64
 import json
 import os
 import signal
@@ -100,6 +102,24 @@ def a_seed_repeats_every_bit(s):
     assert mnist_values(s, "--seed", 7, "--frequency", "batch").tobytes() == batch.tobytes()
 
 
+def packed_rows_train_like_text(s):
+    """Lines of ten packed rows are dealt, split and counted as the rows of a csv file are."""
+    s.daemon()
+    with open(f"{DATA}/diabetes.csv") as f:
+        rows = [[float(v) for v in line.split(",")] for line in f.read().split("\n")[1:] if line]
+    with open(s.path("rows.b64"), "w") as f:
+        for i in range(0, len(rows), 10):
+            values = array.array("f", [v for row in rows[i:i + 10] for v in row])
+            f.write(base64.b64encode(values.tobytes()).decode() + "\n")
+    common = ["--model", f"{DATA}/diabetes_mlp.keras", "--workers", 3, "--epochs", 2, "--seed", 5,
+              "--validation-split", 0.33, "--label", 0]
+    text = train(s, "--data", f"{DATA}/diabetes.csv", *common)
+    packed = train(s, "--data", s.path("rows.b64"), *common)
+    assert packed["samples"] == text["samples"] == 296, (packed["samples"], text["samples"])
+    assert packed["history"] == text["history"]
+    assert s.model_values(packed["job"], PARAMETERS).tobytes() == s.model_values(text["job"], PARAMETERS).tobytes()
+
+
 def workers_of(s, job, count, timeout=20):
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -179,7 +199,7 @@ def a_stopped_daemon_goes_on_where_it_stopped(s):
 
 
 if __name__ == "__main__":
-    run([batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
+    run([packed_rows_train_like_text, batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
          epoch_rounds_with_one_worker_are_plain_training, keras_traces_are_met, a_seed_repeats_every_bit,
          a_killed_worker_changes_no_bit, a_killed_daemon_changes_no_bit,
          a_stopped_daemon_goes_on_where_it_stopped])
