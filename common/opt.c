@@ -84,6 +84,39 @@ static int check_range(const struct opt *o, double value, const char *text,
     return 0;
 }
 
+/* A whole number with nothing behind it; with bytes a K, M or G may be. */
+static int assign_whole(const struct opt *o, const char *value, struct err *err)
+{
+    static const char units[] = "KMG";
+    const bool bytes = o->type == OPT_BYTES;
+    const char *unit = NULL;
+    char *end = NULL;
+    long long factor = 1;
+    long long number;
+
+    errno = 0;
+    number = strtoll(value, &end, 10);
+    if (bytes && end != value && *end != '\0') {
+        unit = strchr(units, *end & ~0x20);
+    }
+    if (unit != NULL) {
+        factor = 1LL << 10 * (unit - units + 1);
+        end++;
+    }
+    if (end == value || *end != '\0' || errno != 0 ||
+        (bytes && (value[0] < '0' || value[0] > '9'))) {
+        return err_set(err, ERR_INVALID,
+                       bytes ? "--%s %s: must be bytes, like 512M or 2G"
+                             : "--%s %s: not a whole number",
+                       o->name, value);
+    }
+    if (number > INT64_MAX / factor) {
+        return err_set(err, ERR_INVALID, "--%s %s: too large", o->name, value);
+    }
+    *(int64_t *)o->target = number * factor;
+    return check_range(o, (double)number * (double)factor, value, err);
+}
+
 static int assign(const struct opt *o, const char *value, struct err *err)
 {
     char *end = NULL;
@@ -110,18 +143,9 @@ static int assign(const struct opt *o, const char *value, struct err *err)
         list->items[list->count++] = value;
         return 0;
     }
-    case OPT_INT: {
-        long long number;
-
-        errno = 0;
-        number = strtoll(value, &end, 10);
-        if (end == value || *end != '\0' || errno != 0) {
-            return err_set(err, ERR_INVALID, "--%s %s: not a whole number",
-                           o->name, value);
-        }
-        *(int64_t *)o->target = number;
-        return check_range(o, (double)number, value, err);
-    }
+    case OPT_INT:
+    case OPT_BYTES:
+        return assign_whole(o, value, err);
     case OPT_DOUBLE: {
         double number;
 

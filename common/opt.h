@@ -24,6 +24,7 @@ enum opt_type {
     OPT_NO_FLAG, /* bool: set to false (--no-shuffle) */
     OPT_STRING,  /* const char *: borrowed from argv or the opt_list */
     OPT_INT,     /* int64_t, within min and max */
+    OPT_BYTES,   /* the same; K, M or G (of 1024) may follow */
     OPT_DOUBLE,  /* double, within min and max */
     OPT_LIST     /* struct opt_list: repeatable string */
 };

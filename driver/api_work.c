@@ -150,7 +150,8 @@ static Elephas__V1__Mode mode_of(enum training_mode mode)
     }
 }
 
-static void fill_task(struct task_parts *t, struct job *job)
+static void fill_task(struct task_parts *t, const struct daemon *d,
+                      struct job *job)
 {
     static const Elephas__V1__TaskKind kinds[] = {
         [JOB_TRAIN] = ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN,
@@ -173,6 +174,8 @@ static void fill_task(struct task_parts *t, struct job *job)
         m->frequency = spec->training.frequency == TRAINING_BATCH
                            ? ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH
                            : ELEPHAS__V1__FREQUENCY__FREQUENCY_EPOCH;
+        m->memory_limit =
+            spec->memory != 0 ? spec->memory : (uint64_t)d->settings->memory;
         m->epochs = spec->training.epochs;
         m->validation = job_spec_has_validation(spec);
     }
@@ -182,7 +185,6 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
 {
     struct task_parts t = {0};
 
-    (void)d;
     if (has_ended(job)) {
         http_reply_problem(x, 410, "state", ended_text);
         return;
@@ -191,7 +193,7 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
         return;
     }
     fill_data(&t, job->spec);
-    fill_task(&t, job);
+    fill_task(&t, d, job);
     if (fill_weights(&t, job->spec) != 0) {
         http_reply_problem(x, 503, "nomem", "out of memory");
     } else {

@@ -39,6 +39,15 @@ static struct opt number(const char *name, int64_t *target, const char *value,
                         .help = help};
 }
 
+static struct opt bytes(const char *name, int64_t *target, double min,
+                        double max, const char *help)
+{
+    struct opt o = number(name, target, "BYTES", min, max, help);
+
+    o.type = OPT_BYTES;
+    return o;
+}
+
 static struct opt flag(const char *name, char letter, bool *target,
                        const char *help)
 {
@@ -74,9 +83,11 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
              "shipped to them)"),
         number("max-jobs", &s->max_jobs, "N", 1, 1000,
                "run at most N jobs at once, the others wait (4)"),
-        number("max-body", &s->max_body, "BYTES", 65536,
-               (double)((int64_t)1 << 40),
-               "refuse requests with a longer body (1073741824)"),
+        bytes("max-body", &s->max_body, 65536, (double)((int64_t)1 << 40),
+              "refuse requests with a longer body; K, M, G may follow (1G)"),
+        bytes("memory", &s->memory, 1, 1e15,
+              "rows of a training job that each worker keeps in memory before "
+              "they go to a temporary file, where the job does not say (512M)"),
         {.name = "data-roots",
          .type = OPT_LIST,
          .target = &s->data_roots,

@@ -121,13 +121,13 @@ void options_table(struct worker_options *o, struct opt *table)
         table[n++] =
             (struct opt){"memory",
                          0,
-                         OPT_STRING,
+                         OPT_BYTES,
                          &o->memory,
                          "BYTES",
                          "rows kept in memory before they go to a temporary "
                          "file in TMPDIR; K, M, G may follow (default 512M)",
-                         0,
-                         0,
+                         1,
+                         1e15,
                          NULL,
                          "Work"};
     }
@@ -188,30 +188,6 @@ int options_parse(struct worker_options *o, int argc, char **argv,
     }
     mem_free(operands);
     return rc;
-}
-
-int options_bytes(const char *text, uint64_t *out, struct err *err)
-{
-    static const char units[] = "KMG";
-    const char *unit;
-    char *end = NULL;
-    unsigned long long n;
-    unsigned shift = 0;
-
-    errno = 0;
-    n = strtoull(text, &end, 10);
-    unit = *end != '\0' ? strchr(units, *end & ~0x20) : NULL;
-    if (unit != NULL) {
-        shift = 10U * (unsigned)(unit - units + 1);
-        end++;
-    }
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
-        n > UINT64_MAX >> shift) {
-        return err_set(err, ERR_INVALID,
-                       "--memory %s: must be bytes, like 512M or 2G", text);
-    }
-    *out = (uint64_t)n << shift;
-    return 0;
 }
 
 static int one_weight(const char **at, uint32_t *class, double *weight,

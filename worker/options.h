@@ -33,7 +33,7 @@ struct worker_options {
     int64_t nb_classes;
     const char *class_weight;
     int64_t batch_size; /* 0: not given */
-    const char *memory;
+    int64_t memory;     /* bytes; 0: not given */
     struct opt_list plugin_dirs;
     struct opt_list custom_objects;
 };
@@ -48,9 +48,6 @@ void options_table(struct worker_options *options, struct opt *table);
  * ERR_INVALID also for operands and for combinations that make no sense. */
 int options_parse(struct worker_options *options, int argc, char **argv,
                   struct err *err) ERR_CHECKED;
-
-/* "512M" -> bytes; K, M, G are powers of 1024. */
-int options_bytes(const char *text, uint64_t *out, struct err *err) ERR_CHECKED;
 
 /* "0:1,1:2.5"; both arrays are owned by the caller (mem_free). */
 int options_class_weight(const char *text, uint32_t **classes, double **weights,

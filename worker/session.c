@@ -308,19 +308,18 @@ static int load_job(struct session *s, const struct worker_options *o,
     return rc;
 }
 
-static int settle_limits(struct session *s, const struct worker_options *o,
-                         struct err *err)
+static void settle_limits(struct session *s, const struct worker_options *o)
 {
     const Elephas__V1__Task *task = s->task;
 
-    s->memory = task != NULL && task->memory_limit != 0 ? task->memory_limit
-                                                        : DEFAULT_MEMORY;
+    s->memory = o->memory != 0                            ? (uint64_t)o->memory
+                : task != NULL && task->memory_limit != 0 ? task->memory_limit
+                                                          : DEFAULT_MEMORY;
     s->batch_size = task != NULL && task->batch_size != 0 ? task->batch_size
                                                           : DEFAULT_BATCH;
     if (o->batch_size != 0) {
         s->batch_size = (size_t)o->batch_size;
     }
-    return o->memory != NULL ? options_bytes(o->memory, &s->memory, err) : 0;
 }
 
 int session_open(const struct worker_options *options, int fd,
@@ -344,9 +343,7 @@ int session_open(const struct worker_options *options, int fd,
                      options_verb_name(options->verb));
     }
     if (rc == 0) {
-        rc = settle_limits(&s, options, err);
-    }
-    if (rc == 0) {
+        settle_limits(&s, options);
         rc = configure_rows(&s, options, err);
     }
     if (rc != 0) {

@@ -65,6 +65,7 @@ struct job_spec {
     bool has_seed; /* else the daemon draws one */
     bool shuffle;
     uint32_t workers;       /* 0: the daemon decides */
+    uint64_t memory;        /* bytes of rows a worker keeps; 0: default */
     uint32_t batch_size;    /* evaluate, predict, train alike */
     char *engine;           /* "local" */
     json_t *engine_options; /* the engine object, or NULL; owned */

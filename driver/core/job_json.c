@@ -127,6 +127,10 @@ static int put_training(json_t *root, const struct job_spec *spec)
         put(training, "shuffle", json_boolean(spec->shuffle)) != 0) {
         return -1;
     }
+    if (spec->memory != 0 &&
+        put(training, "memory", json_integer((json_int_t)spec->memory)) != 0) {
+        return -1;
+    }
     return spec->has_seed
                ? put(training, "seed", json_integer((json_int_t)spec->seed))
                : 0;

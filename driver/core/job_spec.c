@@ -19,6 +19,7 @@
 #define NAME_MAX_BYTES 200
 #define WORKERS_MAX 4096
 #define COUNT_MAX INT32_MAX
+#define MEMORY_MAX INT64_C(1000000000000000) /* bytes */
 #define CLASSES_MAX (INT64_C(1) << 24)
 
 /* Data lies on the daemon's machine, whose working directory nobody knows, or
@@ -287,11 +288,12 @@ static int read_training(const json_t *request, struct job_spec *spec,
 {
     static const char *const keys[] = {"epochs",    "batch_size", "mode",
                                        "frequency", "average",    "seed",
-                                       "shuffle",   NULL};
+                                       "shuffle",   "memory",     NULL};
     const json_t *training;
     int64_t epochs = 1;
     int64_t batch = spec->batch_size;
     int64_t seed = 0;
+    int64_t memory = 0;
     int rc = job_read_object(request, "training", &training, err);
 
     if (rc != 0) {
@@ -309,6 +311,8 @@ static int read_training(const json_t *request, struct job_spec *spec,
                            err)) != 0 ||
         (rc = job_read_int(training, "seed", 0, 0, INT64_MAX, &seed, err)) !=
             0 ||
+        (rc = job_read_int(training, "memory", 0, 0, MEMORY_MAX, &memory,
+                           err)) != 0 ||
         (rc = jget_bool_or(training, "shuffle", true, &spec->shuffle, err)) !=
             0 ||
         (rc = read_choices(training, spec, err)) != 0) {
@@ -317,6 +321,7 @@ static int read_training(const json_t *request, struct job_spec *spec,
     }
     spec->has_seed = jget_member(training, "seed") != NULL;
     spec->seed = (uint64_t)seed;
+    spec->memory = (uint64_t)memory;
     spec->batch_size = (uint32_t)batch;
     spec->training.epochs = (uint32_t)epochs;
     spec->training.batch_size = spec->batch_size;

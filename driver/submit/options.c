@@ -51,6 +51,14 @@
             .max = (hi), .help = (h), .group = (grp)                           \
         }                                                                      \
     }
+#define BYTES(g, grp, n, m, lo, hi, h)                                         \
+    {                                                                          \
+        (g), AT(m),                                                            \
+        {                                                                      \
+            .name = (n), .type = OPT_BYTES, .value = "BYTES", .min = (lo),     \
+            .max = (hi), .help = (h), .group = (grp)                           \
+        }                                                                      \
+    }
 #define REAL(g, grp, n, m, v, lo, hi, h)                                       \
     {                                                                          \
         (g), AT(m),                                                            \
@@ -61,6 +69,7 @@
     }
 
 #define MAX_SEED 9223372036854775807.0
+#define MAX_BYTES 1e15
 #define MAX_COUNT 2147483647.0
 
 struct entry {
@@ -134,6 +143,9 @@ static const struct entry entries[] = {
           " the same bytes"),
     FLAG(OPTIONS_TRAIN, "Training", "no-shuffle", 0, no_shuffle,
          "keep the rows in their order"),
+    BYTES(OPTIONS_TRAIN, "Training", "memory", memory, 1, MAX_BYTES,
+          "rows that a worker keeps in memory before they go to a temporary "
+          "file; K, M, G may follow (default: that of the elephasd)"),
     TEXT(OPTIONS_TRAIN, "Training", "optimizer", optimizer, "OPT",
          "optimizer instead of the file's: a Keras name, or its JSON"),
     TEXT(OPTIONS_TRAIN, "Training", "loss", loss, "LOSS",

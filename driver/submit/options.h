@@ -60,6 +60,7 @@ struct options {
     const char *class_weight;
     int64_t epochs;     /* 1 by default */
     int64_t batch_size; /* 32 by default */
+    int64_t memory;     /* bytes; 0: not given */
     const char *mode;
     const char *frequency;
     const char *average;

@@ -248,6 +248,9 @@ static int put_training(json_t *request, const struct options *o,
     if (rc == 0) {
         rc = put_text(training, "average", "average", o->average, err);
     }
+    if (rc == 0 && o->memory != 0) {
+        rc = put(training, "memory", json_integer(o->memory), err);
+    }
     if (rc == 0 && o->seed >= 0) {
         rc = put(training, "seed", json_integer(o->seed), err);
     }

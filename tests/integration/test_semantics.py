@@ -120,6 +120,25 @@ def packed_rows_train_like_text(s):
     assert s.model_values(packed["job"], PARAMETERS).tobytes() == s.model_values(text["job"], PARAMETERS).tobytes()
 
 
+def rows_go_to_a_file_past_the_memory(s):
+    """--memory of the job, else of elephasd; the numbers are the same."""
+    s.daemon()
+    rows_in_memory = mnist_values(s, "--seed", 7)
+    assert mnist_values(s, "--seed", 7, "--memory", "64K").tobytes() == rows_in_memory.tobytes()
+    s.stop()
+    os.environ["TMPDIR"] = s.path("nowhere")
+    try:
+        s.daemon("--memory", "1M")
+    finally:
+        os.environ["TMPDIR"] = s.work
+    for options, want in (((), False), (("--memory", "1G"), True), (("--memory", "64K"), False)):
+        out = s.submit("train", *MNIST, *options, "--output", s.path("out.keras"))
+        assert (out.status == 0) == want, (options, out.status, out.err)
+        assert want or ("--memory" in out.err and s.path("nowhere") in out.err), out.err
+    out = s.submit("train", *MNIST, "--memory", "much", "--output", s.path("out.keras"))
+    assert out.status == 2 and "--memory much: must be bytes" in out.err, out
+
+
 def workers_of(s, job, count, timeout=20):
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -199,7 +218,7 @@ def a_stopped_daemon_goes_on_where_it_stopped(s):
 
 
 if __name__ == "__main__":
-    run([packed_rows_train_like_text, batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
+    run([packed_rows_train_like_text, rows_go_to_a_file_past_the_memory, batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
          epoch_rounds_with_one_worker_are_plain_training, keras_traces_are_met, a_seed_repeats_every_bit,
          a_killed_worker_changes_no_bit, a_killed_daemon_changes_no_bit,
          a_stopped_daemon_goes_on_where_it_stopped])

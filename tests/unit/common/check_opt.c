@@ -19,10 +19,11 @@ struct values {
     const char *mode;
     int64_t count;
     double scale;
+    int64_t size;
     struct opt_list list;
 };
 
-#define TABLE_SIZE 8
+#define TABLE_SIZE 9
 
 static void make_table(struct values *v, struct opt table[TABLE_SIZE])
 {
@@ -70,6 +71,13 @@ static void make_table(struct values *v, struct opt table[TABLE_SIZE])
          .type = OPT_LIST,
          .target = &v->list,
          .help = "Several",
+         .group = "Second"},
+        {.name = "size",
+         .type = OPT_BYTES,
+         .target = &v->size,
+         .min = 1,
+         .max = 1e15,
+         .help = "Bytes",
          .group = "Second"},
         {.name = NULL}};
 
@@ -182,6 +190,36 @@ START_TEST(refuses_by_name)
     ck_assert_int_eq(parse(&v, refused[_i].words, rest, &err), ERR_INVALID);
     ck_assert_msg(strstr(err.msg, refused[_i].says) != NULL, "'%s' in '%s'",
                   refused[_i].says, err.msg);
+}
+END_TEST
+
+START_TEST(reads_sizes)
+{
+    static const struct {
+        const char *text;
+        int64_t bytes;
+    } good[] = {{"1000", 1000},
+                {"4k", 4096},
+                {"512M", INT64_C(512) << 20},
+                {"2G", INT64_C(2) << 30}};
+    static const char *const bad[] = {
+        "",    "M",   "-1",        "1.5G", "5X",
+        "5MB", "5 M", "0",         " 1",   "99999999999999999999",
+        "+1",  "0K",  "999999999G"};
+    struct values v;
+    struct err err = {0};
+    char rest[100];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        unit_ok(parse(&v, WORDS("--size", good[i].text), rest, &err), &err);
+        ck_assert_int_eq(v.size, good[i].bytes);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert_msg(parse(&v, WORDS("--size", bad[i]), rest, &err) ==
+                          ERR_INVALID,
+                      "'%s' is accepted", bad[i]);
+        ck_assert_msg(strstr(err.msg, "--size") != NULL, "%s", err.msg);
+    }
 }
 END_TEST
 
@@ -374,6 +412,7 @@ static TCase *lines(void)
     tcase_add_test(tc, reads_short_forms_and_lists);
     tcase_add_loop_test(tc, refuses_by_name, 0,
                         sizeof(refused) / sizeof(*refused));
+    tcase_add_test(tc, reads_sizes);
     tcase_add_test(tc, a_list_has_an_end);
     tcase_add_test(tc, help_is_wrapped_and_complete);
     return tc;

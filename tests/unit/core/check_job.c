@@ -25,7 +25,8 @@ static const char full[] =
          "\"validation\":{\"split\":0.2},"
          "\"training\":{\"epochs\":10,\"batch_size\":64,"
          "\"mode\":\"synchronous\",\"frequency\":\"batch\","
-         "\"average\":\"uniform\",\"seed\":7,\"shuffle\":false},"
+         "\"average\":\"uniform\",\"seed\":7,\"shuffle\":false,"
+         "\"memory\":4096},"
          "\"workers\":3,\"engine\":{\"name\":\"local\"}}";
 
 static int parse(const char *text, struct job_spec **out, struct err *err)

@@ -84,6 +84,7 @@ START_TEST(the_longest_training)
     o.average = "uniform";
     o.seed = 9007199254740993;
     o.no_shuffle = true;
+    o.memory = 4096;
     o.validation_split = 0.25;
     assert_request(
         &o, REQUEST_TRAIN,
@@ -95,7 +96,8 @@ START_TEST(the_longest_training)
         "\"validation\":{\"split\":0.25},"
         "\"training\":{\"epochs\":3,\"batch_size\":64,"
         "\"mode\":\"synchronous\",\"frequency\":\"batch\","
-        "\"average\":\"uniform\",\"seed\":9007199254740993,"
+        "\"average\":\"uniform\",\"memory\":4096,"
+        "\"seed\":9007199254740993,"
         "\"shuffle\":false},\"workers\":4,\"engine\":{\"name\":\"local\"}}");
 }
 END_TEST

@@ -54,7 +54,7 @@ START_TEST(reads_command_lines)
             &err);
     ck_assert_str_eq(o.server, "http://h:1");
     ck_assert_int_eq(o.partition, 3);
-    ck_assert_str_eq(o.memory, "1G");
+    ck_assert_int_eq(o.memory, 1 << 30);
     ck_assert(o.no_header);
     unit_ok(parse(&o, WORKER_PREDICT, "--help what ever", words, &err), &err);
     ck_assert(o.help);
@@ -91,43 +91,6 @@ START_TEST(refuses_command_lines)
                           ERR_INVALID,
                       "'%s' is accepted", cases[i].line);
         fixture_contains(err.msg, cases[i].part);
-    }
-}
-END_TEST
-
-START_TEST(reads_sizes)
-{
-    static const struct {
-        const char *text;
-        uint64_t bytes;
-    } good[] = {{"0", 0},
-                {"1000", 1000},
-                {"4k", 4096},
-                {"512M", UINT64_C(512) << 20},
-                {"2G", UINT64_C(2) << 30}};
-    static const char *const bad[] = {"",
-                                      "M",
-                                      "-1",
-                                      "1.5G",
-                                      "5X",
-                                      "5MB",
-                                      "5 M",
-                                      "99999999999999999999",
-                                      "99999999999G"};
-    struct err err = {0};
-
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        uint64_t n = 1;
-
-        unit_ok(options_bytes(good[i].text, &n, &err), &err);
-        ck_assert_uint_eq(n, good[i].bytes);
-    }
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        uint64_t n;
-
-        ck_assert_msg(options_bytes(bad[i], &n, &err) == ERR_INVALID,
-                      "'%s' is accepted", bad[i]);
-        fixture_contains(err.msg, "--memory");
     }
 }
 END_TEST
@@ -189,7 +152,6 @@ static TCase *all(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_command_lines);
     tcase_add_test(tc, refuses_command_lines);
-    tcase_add_test(tc, reads_sizes);
     tcase_add_test(tc, reads_class_weights);
     tcase_add_test(tc, survives_refused_memory);
     return tc;

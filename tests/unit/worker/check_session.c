@@ -206,7 +206,7 @@ START_TEST(options_win_over_the_task)
                                .scale = 2,
                                .class_weight = "2:7",
                                .batch_size = 3,
-                               .memory = "2k"};
+                               .memory = 2048};
     struct session s = {0};
     struct err err = {0};
     float row[6];
@@ -322,9 +322,6 @@ START_TEST(refuses)
     o.verb = WORKER_TRAIN;
     expect_fault(&o, "", ERR_INVALID, "give --server and --job");
     o.job = "j";
-    o.memory = "lots";
-    expect_fault(&o, "", ERR_INVALID, "--memory lots");
-    o.memory = NULL;
     o.class_weight = "x";
     expect_fault(&o, "", ERR_INVALID, "--class-weight");
     o.class_weight = NULL;
