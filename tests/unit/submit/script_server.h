@@ -22,9 +22,7 @@
 #define SCRIPT_MAX 16
 
 struct script_server {
-    const char *const *answers; /* whole HTTP messages; NULL ends the list */
-    void (*on_request)(size_t n, void *context); /* before answer n, or NULL */
-    void *context;
+    const char *const *answers;   /* whole HTTP messages; NULL ends the list */
     char asked[SCRIPT_MAX][4096]; /* heads and bodies */
     size_t count;                 /* of them */
     char url[64];
@@ -71,9 +69,6 @@ static inline void *script_run(void *context)
         }
         script_read(fd, s->asked[i], sizeof(s->asked[i]));
         s->count = i + 1;
-        if (s->on_request != NULL) {
-            s->on_request(i, s->context);
-        }
         (void)!write(fd, answer, strlen(answer));
         if (strstr(answer, "keep-open") != NULL) {
             struct pollfd p = {.fd = fd, .events = POLLIN};
