@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * row_header: see row_header.h. The delimiter is a comma if the line has one
- * outside of quotes, else a semicolon or a tab. nan and inf count as numbers,
- * so that a bad value in the first row is not taken for a name.
+ * row_header: see row_header.h. nan and inf count as numbers, so that a bad
+ * value in the first row is not taken for a name.
  */
 #include "driver/row_header.h"
+
+#include "common/csv_line.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
-
-static char find_delimiter(struct view line)
-{
-    bool quoted = false;
-    char found = '\0';
-
-    for (size_t i = 0; i < line.len; i++) {
-        char c = (char)line.data[i];
-
-        if (c == '"') {
-            quoted = !quoted;
-        } else if (!quoted && c == ',') {
-            return ',';
-        } else if (!quoted && (c == ';' || (c == '\t' && found == '\0'))) {
-            found = c;
-        }
-    }
-    return found != '\0' ? found : ',';
-}
 
 static size_t digits(const char *p, size_t len)
 {
@@ -102,7 +84,7 @@ static void trim(const char **p, size_t *len)
 enum row_header_guess row_header_guess(struct view line)
 {
     const char *text = (const char *)line.data;
-    char delimiter = find_delimiter(line);
+    char delimiter = csv_line_delimiter(line);
     size_t numbers = 0;
     size_t fields = 0;
 

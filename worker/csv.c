@@ -12,6 +12,7 @@
  */
 #include "worker/format.h"
 
+#include "common/csv_line.h"
 #include "common/mem.h"
 #include "worker/number.h"
 
@@ -55,25 +56,6 @@ static void csv_destroy(void **state)
         mem_free(c);
         *state = NULL;
     }
-}
-
-static char find_delimiter(struct view line)
-{
-    bool quoted = false;
-    char found = '\0';
-
-    for (size_t i = 0; i < line.len; i++) {
-        char c = (char)line.data[i];
-
-        if (c == '"') {
-            quoted = !quoted;
-        } else if (!quoted && c == ',') {
-            return ',';
-        } else if (!quoted && (c == ';' || (c == '\t' && found == '\0'))) {
-            found = c;
-        }
-    }
-    return found != '\0' ? found : ',';
 }
 
 static bool is_blank(const struct csv *c, char byte)
@@ -206,7 +188,7 @@ static int csv_begin(void *state, struct view line, struct columns *columns,
     size_t count;
     int rc;
 
-    c->delimiter = find_delimiter(line);
+    c->delimiter = csv_line_delimiter(line);
     rc = read_names(c, line, columns, &seen, err);
     if (rc == 0) {
         rc = decide(c, columns, &seen, header, err);

@@ -5,6 +5,7 @@
 #include "common/model/window.h"
 
 #include "common/jget.h"
+#include "common/model/layer.h"
 
 #include <string.h>
 #include <strings.h>
@@ -94,6 +95,21 @@ int window_check_format(const json_t *config, struct err *err)
                        "data_format \"%s\" is not supported: build the model "
                        "with channels_last",
                        format);
+    }
+    return rc;
+}
+
+int window_expect_axes(const struct layer *layer, const struct shape *in,
+                       size_t n, int rank, bool known, struct err *err)
+{
+    char text[SHAPE_TEXT_SIZE];
+    int rc = layer_expect_inputs(layer, n, 1, err);
+
+    if (rc == 0 &&
+        (in[0].rank != rank + 1 || (known && !shape_known(&in[0])))) {
+        rc = err_set(err, ERR_INVALID,
+                     "the input has shape %s instead of %d axes and channels",
+                     shape_text(&in[0], text), rank);
     }
     return rc;
 }

@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct layer;
+
 #define WINDOW_AXES 2
 /* Largest size, stride, dilation, padding in a model. */
 #define WINDOW_MAX (INT64_C(1) << 24)
@@ -65,6 +67,10 @@ int window_read_padding(const json_t *config, bool causal,
                         enum window_padding *out, struct err *err) ERR_CHECKED;
 /* Refuses anything but channels_last. */
 int window_check_format(const json_t *config, struct err *err) ERR_CHECKED;
+/* One input, of `rank` axes and channels; `known`: of known sizes. */
+int window_expect_axes(const struct layer *layer, const struct shape *in,
+                       size_t n, int rank, bool known,
+                       struct err *err) ERR_CHECKED;
 /* Whether all that the layer class can do with these numbers can be done: no
  * strides together with dilation. */
 int window_check_strides(const struct window_options *options,

@@ -5,6 +5,8 @@
  */
 #include "driver/submit/width.h"
 
+#include "common/csv_line.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -68,23 +70,6 @@ static size_t list_columns(const char *list)
     }
 }
 
-/* Fields of a line: the first delimiter outside of quotes that is a comma, or
- * else a semicolon or tab, is the one of the file. */
-static size_t count_fields(const char *line)
-{
-    size_t commas = 0;
-    size_t others[2] = {0};
-    bool quoted = false;
-
-    for (const char *c = line; *c != '\0'; c++) {
-        quoted = *c == '"' ? !quoted : quoted;
-        commas += !quoted && *c == ',';
-        others[0] += !quoted && *c == ';';
-        others[1] += !quoted && *c == '\t';
-    }
-    return 1 + (commas != 0 ? commas : others[0] != 0 ? others[0] : others[1]);
-}
-
 static int first_line(const char *path, size_t *fields, struct err *err)
 {
     FILE *f = fopen(path, "re");
@@ -101,7 +86,9 @@ static int first_line(const char *path, size_t *fields, struct err *err)
         !isprint((unsigned char)line[0])) {
         rc = err_set(err, ERR_INVALID, "%s: the first line is no text", path);
     } else {
-        *fields = count_fields(line);
+        struct view view = {(const uint8_t *)line, (size_t)n};
+
+        *fields = csv_line_fields(view, csv_line_delimiter(view));
     }
     free(line); /* of getline() */
     (void)fclose(f);

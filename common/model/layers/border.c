@@ -82,16 +82,10 @@ static int infer(const struct layer *layer, const struct shape *in, size_t n,
                  struct shape *out, size_t *out_count, struct err *err)
 {
     const struct border_options *o = layer->options;
-    char text[SHAPE_TEXT_SIZE];
-    int rc = layer_expect_inputs(layer, n, 1, err);
+    int rc = window_expect_axes(layer, in, n, o->rank, true, err);
 
     if (rc != 0) {
         return rc;
-    }
-    if (in[0].rank != o->rank + 1 || !shape_known(&in[0])) {
-        return err_set(err, ERR_INVALID,
-                       "the input has shape %s instead of %d axes and channels",
-                       shape_text(&in[0], text), o->rank);
     }
     out[0] = in[0];
     for (int i = 0; i < o->rank; i++) {
