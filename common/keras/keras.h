@@ -39,7 +39,8 @@ int keras_save(const char *path, const struct model *model,
 /* What --optimizer, --loss and --metrics override: class name or alias, or a
  * JSON object text {"class_name":..., "config":{...}}; NULL keeps what the
  * file says; metrics is a comma-separated list. Also rewrites the compile
- * config of model->source. */
+ * config of model->source. Messages begin with the option that is at fault, or
+ * with compile_config where it is what the file says. */
 int keras_override_training(struct model *model, const char *optimizer,
                             const char *loss, const char *metrics,
                             struct err *err) ERR_CHECKED;

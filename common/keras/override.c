@@ -7,6 +7,8 @@
 #include "common/jget.h"
 #include "common/keras/compile.h"
 #include "common/mem.h"
+#include "common/model/loss.h"
+#include "common/model/optimizer.h"
 
 #include <string.h>
 
@@ -32,7 +34,7 @@ static int set_value(json_t *config, const char *key, const char *text,
     int rc = parse_value(text, &value, err);
 
     if (rc != 0) {
-        err_wrap(err, "%s", key);
+        err_wrap(err, "--%s", key);
         return rc;
     }
     return json_object_set_new(config, key, value) == 0 ? 0 : err_nomem(err);
@@ -85,7 +87,7 @@ static int set_metrics(json_t *config, const char *text, size_t outputs,
         }
     }
     if (rc != 0) {
-        err_wrap(err, "metrics");
+        err_wrap(err, "--metrics");
         return rc;
     }
     if (list == NULL ||
@@ -115,6 +117,98 @@ static int merge(json_t *config, size_t outputs, const char *optimizer,
         rc = set_metrics(config, metrics, outputs, err);
     }
     return rc;
+}
+
+static int try_losses(const struct model *model,
+                      const struct compile_spec *spec, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < spec->output_count; i++) {
+        const struct object_spec *loss = spec->outputs[i].loss;
+        struct loss *made = NULL;
+
+        if (loss == NULL) {
+            continue;
+        }
+        rc = loss_create(loss->class_name, loss->config, &made, err);
+        if (rc == 0) {
+            rc = loss_check(made, model_output_shape(model, i), err);
+        }
+        loss_destroy(&made);
+        if (rc != 0 && spec->output_count > 1) {
+            (void)err_wrap(err, "output \"%.200s\"",
+                           spec->outputs[i].name != NULL ? spec->outputs[i].name
+                                                         : "");
+        }
+    }
+    return rc;
+}
+
+/* Whether one section of a configuration is good by itself. */
+static int try_section(const struct model *model, const json_t *root,
+                       const json_t *config, const char *key, struct err *err)
+{
+    struct compile_spec spec = {0};
+    struct optimizer *made = NULL;
+    json_t *section = json_object();
+    json_t *value = json_object_get(config, key);
+    int rc = section != NULL ? 0 : err_nomem(err);
+
+    if (rc == 0 && value != NULL && json_object_set(section, key, value) != 0) {
+        rc = err_nomem(err);
+    }
+    if (rc == 0) {
+        rc = compile_read(section, root, model->output_count, &spec, err);
+    }
+    if (rc == 0) {
+        rc = try_losses(model, &spec, err);
+    }
+    if (rc == 0 && spec.has_optimizer) {
+        rc = optimizer_create(spec.optimizer.class_name, spec.optimizer.config,
+                              &made, err);
+    }
+    optimizer_destroy(&made);
+    compile_spec_deinit(&spec);
+    json_decref(section);
+    return rc;
+}
+
+/* "from: what" becomes "--option: what". */
+static void name_option(struct err *err, const char *from, const char *option)
+{
+    struct err was = *err;
+    size_t n = strlen(from);
+    bool has = strncmp(was.msg, from, n) == 0 && was.msg[n] == ':';
+
+    (void)err_set(err, was.code, "--%s: %s", option,
+                  was.msg + (has ? n + 2 : 0));
+}
+
+/* A configuration was refused: the option is named if it is the reason. */
+static void blame(const struct model *model, const json_t *root,
+                  const json_t *config, const char *const given[3],
+                  struct err *err)
+{
+    static const char *const keys[] = {"optimizer", "loss"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct err reason = {0};
+        int rc = try_section(model, root, config, keys[i], &reason);
+
+        if (rc == ERR_NOMEM || (rc != 0 && given[i] == NULL)) {
+            return; /* the file's own */
+        }
+        if (rc != 0) {
+            name_option(&reason, keys[i], keys[i]);
+            *err = reason;
+            return;
+        }
+    }
+    /* metrics are made last: what is left of the message is about them */
+    if (given[2] != NULL) {
+        name_option(err, "compile_config", "metrics");
+    }
 }
 
 /* Takes over a section as the model understood it. */
@@ -205,6 +299,11 @@ int keras_override_training(struct model *model, const char *optimizer,
              : err_nomem(err);
     if (rc == 0) {
         rc = compile_apply(model, config, root, err);
+        if (rc != 0 && rc != ERR_NOMEM && err != NULL) {
+            const char *const given[] = {optimizer, loss, metrics};
+
+            blame(model, root, config, given, err);
+        }
     }
     if (rc == 0 && model->optimizer == NULL) {
         rc = err_set(err, ERR_INVALID,

@@ -178,16 +178,20 @@ START_TEST(what_fails_changes_nothing)
         int code;
         const char *word;
     } cases[] = {
-        {"magic", NULL, NULL, ERR_UNSUPPORTED, "magic"},
-        {"", NULL, NULL, ERR_INVALID, "optimizer"},
-        {NULL, "magic", NULL, ERR_UNSUPPORTED, "magic"},
-        {NULL, "{\"class_name\": ", NULL, ERR_INVALID, "loss"},
-        {NULL, "[\"mse\", \"mse\"]", NULL, ERR_INVALID, "loss"},
-        {NULL, NULL, "acc,magic", ERR_UNSUPPORTED, "magic"},
+        {"magic", NULL, NULL, ERR_UNSUPPORTED,
+         "--optimizer: optimizer \"magic"},
+        {"{\"class_name\":\"Adam\",\"config\":{\"lrr\":1}}", "mae", NULL,
+         ERR_UNSUPPORTED, "--optimizer: optimizer Adam: option \"lrr\""},
+        {"", NULL, NULL, ERR_INVALID, "--optimizer: a name"},
+        {NULL, "magic", NULL, ERR_UNSUPPORTED, "--loss: loss \"magic"},
+        {"adam", "magic", "acc", ERR_UNSUPPORTED, "--loss: loss \"magic"},
+        {NULL, "{\"class_name\": ", NULL, ERR_INVALID, "--loss: not valid"},
+        {NULL, "[\"mse\", \"mse\"]", NULL, ERR_INVALID, "--loss: "},
+        {NULL, NULL, "acc,magic", ERR_UNSUPPORTED, "--metrics: metric \"magic"},
         {NULL, NULL, "acc,,mae", ERR_INVALID, "empty name"},
         {NULL, NULL, "[", ERR_INVALID, "metrics"},
         {NULL, NULL, "\xff", ERR_INVALID, "UTF-8"},
-        {"adam", "mae", "magic", ERR_UNSUPPORTED, "magic"},
+        {"adam", "mae", "magic", ERR_UNSUPPORTED, "--metrics: metric \"magic"},
     };
     struct loaded l = files_load(FILES "plain.keras");
     char *before = strdup(l.model->source.config);
