@@ -198,6 +198,9 @@ const struct shape *model_output_shape(const struct model *model, size_t i);
 /* The shape of the labels of output i: that of the output, without its last
  * axis (one class number each) when the loss is a sparse one. */
 struct shape model_label_shape(const struct model *model, size_t i);
+/* How many classes the labels of output i can tell: its last axis. 0 if they
+ * are plain numbers (one column, and no sparse loss). */
+uint32_t model_class_count(const struct model *model, size_t i);
 /* Numbers of a row: all inputs together, all labels, all outputs. */
 size_t model_feature_count(const struct model *model);
 size_t model_label_count(const struct model *model);

@@ -165,6 +165,16 @@ struct shape model_label_shape(const struct model *model, size_t i)
     return shape;
 }
 
+uint32_t model_class_count(const struct model *model, size_t i)
+{
+    const struct loss *loss = output_loss(model, i);
+    const struct shape *shape = model_output_shape(model, i);
+    size_t last = shape->rank > 0 ? (size_t)shape->dim[shape->rank - 1] : 1;
+
+    return (loss != NULL && loss_is_sparse(loss)) || last > 1 ? (uint32_t)last
+                                                              : 0;
+}
+
 size_t model_feature_count(const struct model *model)
 {
     size_t n = 0;

@@ -53,9 +53,39 @@ static int check_classes(const struct job_spec *spec, const struct model *model,
     return 0;
 }
 
+/* A weight of a class that no row can have is a mistake. */
+static int check_class_weight(const struct job_spec *spec,
+                              const struct model *model, struct err *err)
+{
+    uint32_t classes;
+
+    if (spec->class_weight_count == 0) {
+        return 0;
+    }
+    if (model->output_count != 1) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "class_weight: is for models with one output, %s has "
+                       "%zu",
+                       model->name, model->output_count);
+    }
+    classes =
+        spec->nb_classes != 0 ? spec->nb_classes : model_class_count(model, 0);
+    for (size_t i = 0; classes != 0 && i < spec->class_weight_count; i++) {
+        if (spec->class_weight_class[i] >= classes) {
+            return err_set(err, ERR_INVALID,
+                           "class_weight: there is no class %u, classes are "
+                           "numbers from 0 to %u",
+                           spec->class_weight_class[i], classes - 1);
+        }
+    }
+    return 0;
+}
+
 int job_spec_check_model(const struct job_spec *spec, const struct model *model,
                          struct err *err)
 {
+    int rc;
+
     if (spec->kind == JOB_PREDICT) {
         return 0;
     }
@@ -78,11 +108,6 @@ int job_spec_check_model(const struct job_spec *spec, const struct model *model,
                        "the label",
                        job_kind_name(spec->kind));
     }
-    if (spec->class_weight_count != 0 && model->output_count != 1) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "class_weight: is for models with one output, %s has "
-                       "%zu",
-                       model->name, model->output_count);
-    }
-    return spec->nb_classes != 0 ? check_classes(spec, model, err) : 0;
+    rc = spec->nb_classes != 0 ? check_classes(spec, model, err) : 0;
+    return rc != 0 ? rc : check_class_weight(spec, model, err);
 }

@@ -8,7 +8,7 @@
 int cmd_model(struct command *c, struct err *err)
 {
     struct session s;
-    int rc = modelfile_check_output(c->opt.output, err);
+    int rc = modelfile_check_output(c->opt.output, true, err);
 
     if (rc != 0) {
         return rc;

@@ -10,8 +10,10 @@
 #include "common/model/bind.h"
 #include "common/model/loss.h"
 #include "driver/submit/jobs.h"
+#include "driver/submit/request.h"
 #include "driver/submit/width.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -55,19 +57,47 @@ static int check_classes(const struct options *o, const struct model *model,
         }
         sparse = loss_is_sparse(t->loss);
         if (sparse ? o->nb_classes > width : o->nb_classes != width) {
-            return err_set(err, ERR_INVALID,
-                           "--nb-classes %lld: output %s of %s has %lld values",
-                           (long long)o->nb_classes, t->name, o->model,
-                           (long long)width);
+            return err_set(
+                err, ERR_INVALID,
+                "--nb-classes %lld: output %s of %s has %lld value%s",
+                (long long)o->nb_classes, t->name, o->model, (long long)width,
+                width == 1 ? "" : "s");
         }
     }
     return 0;
+}
+
+/* A weight of a class that no row can have is a mistake. */
+static int check_class_weight(const struct options *o,
+                              const struct model *model, struct err *err)
+{
+    uint32_t classes = o->nb_classes != 0         ? (uint32_t)o->nb_classes
+                       : model->output_count == 1 ? model_class_count(model, 0)
+                                                  : 0;
+    json_t *weights = NULL;
+    const char *class;
+    json_t *value;
+    int rc = request_class_weight(o->class_weight, &weights, err);
+
+    json_object_foreach(weights, class, value)
+    {
+        (void)value;
+        if (rc == 0 && classes != 0 && strtoul(class, NULL, 10) >= classes) {
+            rc = err_set(err, ERR_INVALID,
+                         "--class-weight %s: there is no class %s, classes "
+                         "are numbers from 0 to %u",
+                         o->class_weight, class, classes - 1);
+        }
+    }
+    json_decref(weights);
+    return rc;
 }
 
 static int check_training(const struct options *o, enum request_kind kind,
                           const struct model *model, struct err *err)
 {
     bool has_loss = false;
+    int rc = 0;
 
     for (size_t i = 0; model->training != NULL && i < model->output_count;
          i++) {
@@ -85,7 +115,13 @@ static int check_training(const struct options *o, enum request_kind kind,
                        "before saving it, or give --loss",
                        o->model);
     }
-    return o->nb_classes != 0 ? check_classes(o, model, err) : 0;
+    if (o->nb_classes != 0) {
+        rc = check_classes(o, model, err);
+    }
+    if (rc == 0 && o->class_weight != NULL) {
+        rc = check_class_weight(o, model, err);
+    }
+    return rc;
 }
 
 /* Weights that the file does not have: drawn for training, refused else. */
@@ -201,10 +237,26 @@ int modelfile_encode(const struct command *c, enum request_kind kind,
     return rc;
 }
 
-int modelfile_check_output(const char *path, struct err *err)
+/* Keras opens a file by the end of its name. */
+static bool is_keras_name(const char *path)
+{
+    static const char ending[] = ".keras";
+    size_t len = strlen(path);
+    size_t n = sizeof(ending) - 1;
+
+    return len > n && strcmp(path + len - n, ending) == 0;
+}
+
+int modelfile_check_output(const char *path, bool model, struct err *err)
 {
     int rc = as_refusal(file_check_writable(path, err), err);
 
+    if (rc == 0 && model && !is_keras_name(path)) {
+        rc = err_set(err, ERR_INVALID,
+                     "%s: the name must end in .keras, or Keras will not open "
+                     "the file",
+                     path);
+    }
     if (rc != 0 && rc != ERR_NOMEM) {
         (void)err_wrap(err, "--output");
     }

@@ -16,9 +16,11 @@
 int modelfile_encode(const struct command *c, enum request_kind kind,
                      struct buf *out, struct err *err) ERR_CHECKED;
 
-/* Whether --output can be written, so that nobody trains for nothing. A fault
- * is ERR_INVALID. */
-int modelfile_check_output(const char *path, struct err *err) ERR_CHECKED;
+/* Whether --output can be written, so that nobody trains for nothing, and, if
+ * it is to hold a model, has a name that Keras opens. A fault is
+ * ERR_INVALID. */
+int modelfile_check_output(const char *path, bool model,
+                           struct err *err) ERR_CHECKED;
 
 /* Fetches the model of a job and writes it as a .keras file, atomically. */
 int modelfile_fetch(const struct command *c, struct session *s, const char *id,

@@ -120,7 +120,7 @@ static const struct entry entries[] = {
          "column with the weight of each row"),
     WHOLE(OPTIONS_LABELS, "Data", "nb-classes", nb_classes, "N", 2, MAX_COUNT,
           "the label is a class number below N: one-hot it"),
-    TEXT(OPTIONS_LABELS, "Data", "class-weight", class_weight, "C:W,...",
+    TEXT(OPTIONS_TRAIN, "Data", "class-weight", class_weight, "C:W,...",
          "weight of the rows of a class: 0:1,1:2.5"),
 
     WHOLE(OPTIONS_TRAIN, "Training", "epochs", epochs, "N", 1, MAX_COUNT,
@@ -333,7 +333,8 @@ static int check_output(const struct options *o, unsigned groups,
 {
     bool predict = (groups & OPTIONS_PREDICT) != 0;
 
-    if (o->output == NULL && !o->no_wait) {
+    if ((o->output == NULL && !o->no_wait) ||
+        (o->output != NULL && *o->output == '\0')) {
         return err_set(err, ERR_INVALID, "--output: missing; say where the %s",
                        predict ? "predictions go (- for standard output)"
                                : "trained model (.keras) goes");

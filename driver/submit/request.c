@@ -162,8 +162,7 @@ static int put_sources(json_t *object, const struct opt_list *sources,
     return rc != 0 ? rc : put(object, "source", list, err);
 }
 
-static int put_labels(json_t *data, const struct options *o,
-                      enum request_kind kind, struct err *err)
+static int put_labels(json_t *data, const struct options *o, struct err *err)
 {
     json_t *weights = NULL;
     int rc =
@@ -172,15 +171,15 @@ static int put_labels(json_t *data, const struct options *o,
     if (rc == 0 && o->nb_classes != 0) {
         rc = put(data, "nb_classes", json_integer(o->nb_classes), err);
     }
-    if (rc != 0 || o->class_weight == NULL || kind != REQUEST_TRAIN) {
+    if (rc != 0 || o->class_weight == NULL) {
         return rc;
     }
     rc = request_class_weight(o->class_weight, &weights, err);
     return rc != 0 ? rc : put(data, "class_weight", weights, err);
 }
 
-static int put_data(json_t *request, const struct options *o,
-                    enum request_kind kind, bool local, struct err *err)
+static int put_data(json_t *request, const struct options *o, bool local,
+                    struct err *err)
 {
     json_t *data = json_object();
     int rc = put(request, "data", data, err);
@@ -203,7 +202,7 @@ static int put_data(json_t *request, const struct options *o,
     if (rc == 0 && o->scale != 1) {
         rc = put(data, "scale", json_real(o->scale), err);
     }
-    return rc != 0 ? rc : put_labels(data, o, kind, err);
+    return rc != 0 ? rc : put_labels(data, o, err);
 }
 
 static int put_validation(json_t *request, const struct options *o, bool local,
@@ -288,7 +287,7 @@ static int fill(json_t *request, const struct options *o,
         rc = put_text(request, "source_job", "job", o->job, err);
     }
     if (rc == 0) {
-        rc = put_data(request, o, kind, local, err);
+        rc = put_data(request, o, local, err);
     }
     if (rc == 0 && kind == REQUEST_TRAIN) {
         rc = put_validation(request, o, local, err);

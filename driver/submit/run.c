@@ -80,10 +80,10 @@ static int prepare(struct command *c, enum request_kind kind, json_t **request,
 {
     int rc = 0;
 
-    if (c->opt.output != NULL && strcmp(c->opt.output, "-") != 0 &&
-        !c->opt.no_wait &&
-        !(kind == REQUEST_PREDICT && spark_writes(&c->opt))) {
-        rc = modelfile_check_output(c->opt.output, err);
+    if (c->opt.output != NULL && !c->opt.no_wait &&
+        !(kind == REQUEST_PREDICT &&
+          (strcmp(c->opt.output, "-") == 0 || spark_writes(&c->opt)))) {
+        rc = modelfile_check_output(c->opt.output, kind == REQUEST_TRAIN, err);
     }
     if (rc == 0) {
         rc = request_build(&c->opt, kind, session_is_local(&c->opt), request,

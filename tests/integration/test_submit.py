@@ -254,6 +254,11 @@ def output_that_cannot_be_written(s):
     expect(s.submit("predict", "--model", MODEL, "--data", CSV, "--label", "target", "--output",
                     s.path("no/p.csv")), 2, "no/p.csv")
     expect(s.submit("model", "j1", "--output", s.path("no/o.keras")), 2, "no/o.keras")
+    for words in (TRAIN, ["model", "j1"]):
+        expect(s.submit(*words, "--output", ""), 2, "--output: missing")
+        for name in ("-", "o.h5", s.path("o"), s.path("o.keras.zip")):
+            expect(s.submit(*words, "--output", name), 2, r"--output: .*must end in \.keras")
+    assert work_files(s) == ["locked"]
     assert s.get_json("/v1/jobs")["jobs"] == []
 
 

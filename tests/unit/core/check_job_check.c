@@ -94,6 +94,15 @@ static const struct {
     {"train", LABEL ",\"class_weight\":{\"0\":2}", 3, "sgd", "mse", 1, NULL},
     {"train", LABEL ",\"class_weight\":{\"0\":2}", 3, "sgd", "mse", 2,
      "class_weight: is for models with one output, net has 2"},
+    {"train", LABEL ",\"class_weight\":{\"0\":1,\"3\":2}", 3, "sgd", "mse", 1,
+     "class_weight: there is no class 3, classes are numbers from 0 to 2"},
+    {"train", LABEL ",\"class_weight\":{\"3\":2}", 3, "sgd",
+     "sparse_categorical_crossentropy", 1, "there is no class 3"},
+    {"train", CLASSES ",\"class_weight\":{\"9\":2}", 10, "sgd",
+     "categorical_crossentropy", 1, NULL},
+    {"train", CLASSES ",\"class_weight\":{\"10\":2}", 12, "sgd",
+     "sparse_categorical_crossentropy", 1, "there is no class 10"},
+    {"train", LABEL ",\"class_weight\":{\"7\":2}", 1, "sgd", "mse", 1, NULL},
 };
 
 START_TEST(requests_are_held_against_the_model)

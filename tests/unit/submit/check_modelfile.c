@@ -222,8 +222,27 @@ START_TEST(classes_must_fit)
     model_destroy(&model);
     reset(DIABETES);
     command.opt.nb_classes = 2;
-    assert_refused(REQUEST_TRAIN, ERR_INVALID, "--nb-classes 2",
-                   "has 1 values");
+    assert_refused(REQUEST_TRAIN, ERR_INVALID, "--nb-classes 2", "has 1 value");
+}
+END_TEST
+
+START_TEST(weights_of_classes_that_are_not_there)
+{
+    struct model *model = NULL;
+    struct model_state state;
+
+    reset(MNIST);
+    command.opt.class_weight = "0:1,9:2";
+    encode_ok(REQUEST_TRAIN, &model, &state);
+    model_state_deinit(&state);
+    model_destroy(&model);
+    command.opt.class_weight = "0:1,10:2";
+    assert_refused(REQUEST_TRAIN, ERR_INVALID, "--class-weight 0:1,10:2",
+                   "no class 10, classes are numbers from 0 to 9");
+    command.opt.loss = "sparse_categorical_crossentropy";
+    command.opt.nb_classes = 5;
+    command.opt.class_weight = "5:2";
+    assert_refused(REQUEST_TRAIN, ERR_INVALID, "no class 5", "from 0 to 4");
 }
 END_TEST
 
@@ -245,12 +264,19 @@ START_TEST(outputs_are_tried)
     struct err err = {0};
 
     (void)snprintf(path, sizeof(path), "%s/out.keras", dir);
-    unit_ok(modelfile_check_output(path, &err), &err);
+    unit_ok(modelfile_check_output(path, false, &err), &err);
     (void)snprintf(path, sizeof(path), "%s/no/out.keras", dir);
-    ck_assert_int_eq(modelfile_check_output(path, &err), ERR_INVALID);
+    ck_assert_int_eq(modelfile_check_output(path, false, &err), ERR_INVALID);
     ck_assert_int_eq(strncmp(err.msg, "--output: ", 10), 0);
-    ck_assert_int_eq(modelfile_check_output(dir, &err), ERR_INVALID);
-    ck_assert_int_eq(modelfile_check_output("/proc/x", &err), ERR_INVALID);
+    ck_assert_int_eq(modelfile_check_output(dir, false, &err), ERR_INVALID);
+    ck_assert_int_eq(modelfile_check_output("/proc/x", false, &err),
+                     ERR_INVALID);
+    (void)snprintf(path, sizeof(path), "%s/out.h5", dir);
+    unit_ok(modelfile_check_output(path, false, &err), &err);
+    ck_assert_int_eq(modelfile_check_output(path, true, &err), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.msg, "out.h5: the name must end in "));
+    (void)snprintf(path, sizeof(path), "%s/out.keras", dir);
+    unit_ok(modelfile_check_output(path, true, &err), &err);
     unit_remove_dir(&dir);
 }
 END_TEST
@@ -266,6 +292,7 @@ static TCase *basic(void)
     tcase_add_test(tc, an_architecture_alone);
     tcase_add_test(tc, an_architecture_and_its_weights);
     tcase_add_test(tc, classes_must_fit);
+    tcase_add_test(tc, weights_of_classes_that_are_not_there);
     tcase_add_test(tc, files_that_are_none);
     tcase_add_test(tc, outputs_are_tried);
     return tc;

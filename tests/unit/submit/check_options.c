@@ -116,6 +116,8 @@ static const struct {
     {"train", {"--model", "m", "--label", "x", "--output", "o"}, "--data"},
     {"train", {BASE, "--output", "o"}, "--label: missing"},
     {"train", {BASE, "--label", "x"}, "--output: missing"},
+    {"train", {BASE, "--label", "x", "--output", ""}, "--output: missing"},
+    {"predict", {BASE, "--output="}, "--output: missing"},
     {"train",
      {BASE, "--label", "x", "--output", "o", "--epochs", "0"},
      "--epochs 0: must be from 1 to 2147483647"},
@@ -162,6 +164,9 @@ static const struct {
     {"evaluate",
      {"--job", "j", "--data", "d", "--label", "x", "--loss", "l"},
      "--loss: the model of a job"},
+    {"evaluate",
+     {BASE, "--label", "x", "--class-weight", "0:1"},
+     "--class-weight: unknown option"},
     {"model", {"--json"}, "--output: missing"},
     {"list", {"--model", "m"}, "--model: unknown option"},
 };
