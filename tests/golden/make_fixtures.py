@@ -736,6 +736,12 @@ def all_cases():
     return CASES
 
 
+def missing(folder):
+    """The names of the cases that a folder of cases does not have."""
+    return [c.name for c in all_cases()
+            if not os.path.exists(os.path.join(folder, c.name, "case.json"))]
+
+
 # --------------------------------------------------------------------------
 # Writing one case
 
@@ -1191,6 +1197,8 @@ def parse(description, sets, default):
     p.add_argument("--set", choices=sorted(sets), default=default)
     p.add_argument("--only", help="write only cases whose name matches this regular expression")
     p.add_argument("--shard", default="0/1", help="I/N: write every N-th case, starting with I")
+    p.add_argument("--missing", action="store_true",
+                   help="write nothing: print the cases that OUTDIR/cases does not have")
     a = p.parse_args()
     a.shard = tuple(int(v) for v in a.shard.split("/"))
     return a
@@ -1198,6 +1206,11 @@ def parse(description, sets, default):
 
 def main():
     a = parse("Write the Keras reference fixtures.", SETS, "dev")
+    if a.missing:
+        import_keras()
+        left = missing(os.path.join(a.outdir, "cases"))
+        print("\n".join(left) or f"all {len(all_cases())} cases are there")
+        return 1 if left else 0
     return 1 if run(all_cases(), a.outdir, SETS[a.set], a.only, a.shard, unsupported=True) else 0
 
 

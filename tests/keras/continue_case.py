@@ -74,6 +74,8 @@ def look(case_dir, out):
 def main(cases, out, share):
     first, step = (int(v) for v in share.split("/"))
     fx.import_keras()
+    for name in fx.missing(cases) if first == 0 else []:
+        print("FAILED", name, "is not among the cases", flush=True)
     for name in sorted(os.listdir(cases))[first::step]:
         try:
             look(os.path.join(cases, name), os.path.join(out, name))
