@@ -139,7 +139,7 @@ $(B)/bin/elephas-worker: $(B)/obj/worker/main.o $(foreach r,worker nn keras mode
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_CURL) $(LIBS_COMMON)
 
 # A test links what its room may use, so that one room's tests build while
-# another is in pieces.
+# another is in pieces. It may have plug-ins (common/model/plugin.h) in itself.
 NEEDS_common := common
 NEEDS_model := model common
 NEEDS_keras := keras model common
@@ -153,7 +153,7 @@ LIBS_ALL := $(LIBS_DAEMON) $(LIBS_BLAS) $(LIBS_KERAS) $(LIBS_CURL)
 define unit_test
 $(B)/tests/unit/$(1)/%: $(B)/obj/tests/unit/$(1)/%.o $(TESTLIB_OBJ) $(foreach r,$(NEEDS_$(1)),$(call LIB,$(r)))
 	$$(call say,LINK,$$@)
-	$$(Q)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS_ALL) -lcheck -lsubunit -lrt $$(LIBS_COMMON)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS_ALL) -Wl,--export-dynamic-symbol='elephas_*' -o $$@ $$^ $$(LIBS_ALL) -lcheck -lsubunit -lrt $$(LIBS_COMMON)
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_test,$(r))))
 

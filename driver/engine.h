@@ -19,6 +19,7 @@
 
 struct event_base;
 struct engine_run;
+struct opt_list;
 
 /* Epochs whose rounds are all complete, rounds of the epoch after them that
  * are, and whether nothing is left to do. */
@@ -59,11 +60,13 @@ struct engine_hooks {
 struct engine_order {
     struct event_base *base;
     const char *job;
-    const char *token;        /* of the workers */
-    const char *url;          /* where they find the daemon */
-    const char *local_url;    /* the same for this machine */
-    const char *spark_home;   /* of the daemon's settings, or NULL */
-    const char *spark_worker; /* likewise */
+    const char *token;                  /* of the workers */
+    const char *url;                    /* where they find the daemon */
+    const char *local_url;              /* the same for this machine */
+    const char *spark_home;             /* of the daemon's settings, or NULL */
+    const char *spark_worker;           /* likewise */
+    const struct opt_list *plugin_dirs; /* likewise, of plug-ins */
+    const struct opt_list *plugins;     /* file names in them */
     const struct model *model;
     const char *workers_dir; /* holds elephas-worker */
     const char *job_dir;     /* predictions go to job_dir/part-P */

@@ -430,6 +430,9 @@ static int launch(struct engine_run *run, struct err *err)
             spark_files_find(o->workers_dir, spark_order_ships(o), &files, err);
     }
     if (rc == 0) {
+        rc = spark_files_add_plugins(o, &files, err);
+    }
+    if (rc == 0) {
         rc = spark_order_write(o, path, err);
     }
     if (rc == 0) {

@@ -466,6 +466,8 @@ static int start_engine(struct job *job, struct err *err)
         .local_url = d->local_url,
         .spark_home = d->settings->spark_home,
         .spark_worker = d->settings->spark_worker,
+        .plugin_dirs = &d->settings->plugin_dirs,
+        .plugins = &d->settings->custom_objects,
         .model = job->work != NULL ? job->class->model(job) : model,
         .workers_dir = d->settings->workers_dir,
         .job_dir = job->dir,

@@ -4,11 +4,13 @@
  */
 #include "driver/spark_order.h"
 
+#include "common/buf.h"
 #include "common/file.h"
 #include "common/jget.h"
 #include "common/mem.h"
 #include "common/model/loss.h"
 #include "common/model/model.h"
+#include "common/model/plugins.h"
 #include "driver/core/job_spark.h"
 
 #include <stdio.h>
@@ -82,8 +84,26 @@ int spark_files_find(const char *workers_dir, bool bundle,
                      &out->bundle, err);
 }
 
+/* With a local master the workers are this machine's, which have the daemon's
+ * environment. */
+static bool brings_plugins(const struct engine_order *order)
+{
+    return order->plugins != NULL && order->plugins->count != 0 &&
+           !is_local(option(order, "master"));
+}
+
+int spark_files_add_plugins(const struct engine_order *order,
+                            struct spark_files *out, struct err *err)
+{
+    return brings_plugins(order)
+               ? plugins_paths(order->plugin_dirs, order->plugins, ',',
+                               &out->plugins, err)
+               : 0;
+}
+
 void spark_files_deinit(struct spark_files *files)
 {
+    mem_free(files->plugins);
     mem_free(files->jar);
     mem_free(files->bundle);
     memset(files, 0, sizeof(*files));
@@ -210,6 +230,22 @@ static json_t *describe_validation(const struct job_spec *s)
     return json_null();
 }
 
+/* The file names of what is brought along. */
+static json_t *describe_plugins(const struct engine_order *order)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; brings_plugins(order) && i < order->plugins->count;
+         i++) {
+        if (json_array_append_new(list,
+                                  json_string(order->plugins->items[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *describe(const struct engine_order *order)
 {
     const struct job_spec *s = order->spec;
@@ -221,7 +257,7 @@ static json_t *describe(const struct engine_order *order)
     if (local != NULL) {
         out = json_pack(
             "{s:s, s:I, s:s, s:s?, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:s, "
-            "s:s, s:[s], s:[s], s:o, s:o}",
+            "s:s, s:[s], s:[s], s:o, s:o, s:o}",
             "job", order->job, "generation", (json_int_t)order->attempt, "kind",
             job_kind_name(s->kind), "name", s->name, "server", order->url,
             "local_server", order->local_url, "token", order->token, "data",
@@ -233,7 +269,7 @@ static json_t *describe(const struct engine_order *order)
             "rounds", rounds != NULL ? rounds : "auto", "worker",
             asked != NULL ? asked : SHIPPED_WORKER, "local_worker",
             asked != NULL ? asked : local, "output", describe_output(order),
-            "conf", secret_conf(order));
+            "plugins", describe_plugins(order), "conf", secret_conf(order));
     }
     mem_free(local);
     return out;
@@ -300,22 +336,30 @@ static int add_conf(struct spark_argv *a, const char *key, const char *value,
     return rc == 0 ? add_owned(a, mem_printf("%s=%s", key, value), err) : rc;
 }
 
-/* All settings but secrets and the archives, which are returned. */
+/* What of the settings is also an option, which would hide it. */
+struct shared {
+    const char *archives;
+    const char *files;
+};
+
+/* All settings but secrets and the shared ones, which are returned. */
 static int add_settings(struct spark_argv *a, const json_t *conf,
-                        const char **archives, struct err *err)
+                        struct shared *shared, struct err *err)
 {
     const char *key;
     json_t *value;
     int rc = 0;
 
-    *archives = NULL;
+    *shared = (struct shared){0};
     if (json_object_get(conf, "spark.log.level") == NULL) {
         rc = add_conf(a, "spark.log.level", "WARN", err);
     }
     json_object_foreach((json_t *)conf, key, value)
     {
         if (strcmp(key, "spark.archives") == 0) {
-            *archives = json_string_value(value);
+            shared->archives = json_string_value(value);
+        } else if (strcmp(key, "spark.files") == 0) {
+            shared->files = json_string_value(value);
         } else if (rc == 0 && !is_secret(key)) {
             rc = add_conf(a, key, json_string_value(value), err);
         }
@@ -340,6 +384,30 @@ static int add_archives(struct spark_argv *a, const char *theirs,
                                err);
 }
 
+/* --files with those of the three lists that there are. */
+static int add_files(struct spark_argv *a, const char *theirs,
+                     const char *plugins, const char *order_path,
+                     struct err *err)
+{
+    const char *lists[] = {theirs, plugins, order_path};
+    struct buf text;
+    int rc = 0;
+
+    buf_init(&text, 1 << 20);
+    for (size_t i = 0; rc == 0 && i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (lists[i] != NULL) {
+            rc = buf_printf(&text, err, "%s%s", text.len > 0 ? "," : "",
+                            lists[i]);
+        }
+    }
+    if (rc == 0) {
+        rc = add_option(a, "--files",
+                        text.len > 0 ? (const char *)text.data : NULL, err);
+    }
+    buf_deinit(&text);
+    return rc;
+}
+
 int spark_argv_make(const struct engine_order *order, const char *submit,
                     const struct spark_files *files, const char *order_path,
                     struct spark_argv *out, struct err *err)
@@ -350,7 +418,7 @@ int spark_argv_make(const struct engine_order *order, const char *submit,
     /* there is no common file system: Spark brings the order along */
     bool bring =
         cluster && master != NULL && strncmp(master, "spark://", 8) != 0;
-    const char *archives;
+    struct shared theirs;
     int rc;
 
     memset(out, 0, sizeof(*out));
@@ -361,10 +429,10 @@ int spark_argv_make(const struct engine_order *order, const char *submit,
         (rc = add_option(out, "--deploy-mode", mode, err)) != 0 ||
         (rc = add_settings(out,
                            json_object_get(order->spec->engine_options, "conf"),
-                           &archives, err)) != 0 ||
-        (rc = add_archives(out, archives, files->bundle, err)) != 0 ||
-        (rc = add_option(out, "--files", bring ? order_path : NULL, err)) !=
-            0 ||
+                           &theirs, err)) != 0 ||
+        (rc = add_archives(out, theirs.archives, files->bundle, err)) != 0 ||
+        (rc = add_files(out, theirs.files, files->plugins,
+                        bring ? order_path : NULL, err)) != 0 ||
         (rc = add(out, files->jar, err)) != 0 ||
         (rc = add(out, bring ? strrchr(order_path, '/') + 1 : order_path,
                   err)) != 0 ||

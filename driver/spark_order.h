@@ -16,14 +16,20 @@
 
 /* Where the daemon has what Spark needs. */
 struct spark_files {
-    char *jar;    /* the bridge */
-    char *bundle; /* elephas-worker with its libraries, or NULL */
+    char *jar;     /* the bridge */
+    char *bundle;  /* elephas-worker with its libraries, or NULL */
+    char *plugins; /* the daemon's plug-ins, "PATH,PATH", or NULL */
 };
 
 /* Looks in ../share/elephas beside the workers' directory. ERR_IO says what
  * is missing and how it is made; `bundle`: that is needed too. */
 int spark_files_find(const char *workers_dir, bool bundle,
                      struct spark_files *out, struct err *err) ERR_CHECKED;
+/* Adds the plug-ins that executors need: those of the daemon, unless all is
+ * done on this machine. */
+int spark_files_add_plugins(const struct engine_order *order,
+                            struct spark_files *out,
+                            struct err *err) ERR_CHECKED;
 void spark_files_deinit(struct spark_files *files);
 
 /* Whether the job's workers are shipped to the executors. */

@@ -25,13 +25,13 @@ check-one: $(B)/$(T) ## build and run one unit test: T=tests/unit/ROOM/check_NAM
 check-unit: units programs ## unit tests of this flavour
 	$(Q)$(if $(SANITIZER),CK_FORK=no )tests/lib/run-units.sh $(UNIT_BIN)
 
-check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/keras/train_case $(B)/tests/plugin/scale.so ## the real programs against each other, over loopback
+check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/keras/train_case $(B)/tests/plugin/scale.so $(B)/tests/plugin/functions.so ## the real programs against each other, over loopback
 	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
 	  $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
 
 $(B)/tests/plugin/%.so: deploy/examples/%.c common/model/plugin.h
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) -std=c11 $(OPT) $(WARN) -I. -fPIC -shared -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) -std=c11 $(OPT) $(WARN) -I. -fPIC -shared -o $@ $< -lm
 
 $(B)/tests/keras/train_case: $(B)/obj/tests/keras/train_case.o \
   $(B)/obj/tests/golden/case.o $(B)/obj/tests/golden/run.o $(foreach r,$(NEEDS_nn),$(call LIB,$(r)))
@@ -45,7 +45,7 @@ check-keras: programs $(B)/tests/keras/train_case ## real Keras opens what this 
 # another Spark: make check-spark SPARK_VERSION=3.5.9
 check-spark: ## a real Spark cluster on loopback
 	$(Q)deploy/deps.sh build check spark
-	$(Q)$(MAKE) --no-print-directory programs spark bundle
+	$(Q)$(MAKE) --no-print-directory programs spark bundle $(patsubst %,$(B)/tests/plugin/%.so,scale functions)
 	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
 	$(Q)TEST_SPARK_HOME=$(SPARK_VENV)/spark SCRIPT_TIMEOUT=900 tests/lib/run-scripts.sh spark $(B)/bin \
 	  $(sort $(wildcard tests/spark/test_*.py))

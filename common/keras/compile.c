@@ -6,8 +6,10 @@
 #include "common/keras/compile.h"
 
 #include "common/jget.h"
+#include "common/keras/compile_object.h"
 #include "common/keras/graph_internal.h"
 #include "common/mem.h"
+#include "common/model/plugins.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -45,121 +47,6 @@ const char *compile_output_name(const json_t *object, size_t i)
     return json_string_value(json_array_get(ref, 0));
 }
 
-/* ---- objects ------------------------------------------------------------- */
-
-static const json_t *as_list(const json_t *value)
-{
-    const char *name = json_string_value(json_object_get(value, "class_name"));
-
-    if (name != NULL && strcmp(name, "__tuple__") == 0) {
-        value = json_object_get(value, "items");
-    }
-    return json_is_array(value) ? value : NULL;
-}
-
-/* One loss, metric or optimizer, as opposed to a list or object of them. */
-static bool is_leaf(const json_t *value)
-{
-    return as_list(value) == NULL &&
-           (json_is_string(value) ||
-            json_is_string(json_object_get(value, "class_name")));
-}
-
-static int check_known(const json_t *value, const char *class_name,
-                       struct err *err)
-{
-    const char *module = "keras";
-    const char *registered = class_name;
-    int rc;
-
-    if ((rc = jget_string_or(value, "module", "keras", &module, err)) != 0 ||
-        (rc = jget_string_or(value, "registered_name", class_name, &registered,
-                             err)) != 0) {
-        return rc;
-    }
-    if (strcmp(class_name, "__lambda__") == 0) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "is a Python lambda, which is never run here");
-    }
-    if (strchr(registered, '>') != NULL ||
-        (strcmp(module, "keras") != 0 && strcmp(module, "builtins") != 0 &&
-         strncmp(module, "keras.", 6) != 0)) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the custom object %.100s is not one of Keras and "
-                       "cannot be read without its Python code",
-                       registered);
-    }
-    return 0;
-}
-
-/* The name of a function in "fn", which is a string or a function object. */
-static const char *function_name(const json_t *fn)
-{
-    const json_t *name = json_object_get(fn, "config");
-
-    return json_string_value(name != NULL ? name : fn);
-}
-
-/* A function in a wrapper class: the function's name is what matters, the rest
- * of the config are its options. */
-static int read_wrapper(struct compile_spec *spec, const json_t *config,
-                        struct object_spec *out, struct err *err)
-{
-    json_t *rest = json_copy((json_t *)(uintptr_t)config);
-
-    out->class_name = function_name(json_object_get(config, "fn"));
-    if (out->class_name == NULL) {
-        json_decref(rest);
-        return err_set(err, ERR_INVALID, "config: fn is not a function");
-    }
-    if (rest == NULL || json_array_append_new(spec->kept, rest) != 0 ||
-        json_object_del(rest, "fn") != 0) {
-        return err_nomem(err);
-    }
-    out->config = rest;
-    return 0;
-}
-
-static int read_leaf(struct compile_spec *spec, const json_t *value,
-                     struct object_spec *out, struct err *err)
-{
-    const json_t *config = json_object_get(value, "config");
-    int rc;
-
-    *out = (struct object_spec){0};
-    if (json_is_string(value)) {
-        out->class_name = json_string_value(value);
-        return 0;
-    }
-    rc = jget_string(value, "class_name", &out->class_name, err);
-    if (rc == 0) {
-        rc = check_known(value, out->class_name, err);
-    }
-    if (rc != 0) {
-        return rc;
-    }
-    if (strcmp(out->class_name, "function") == 0) {
-        if (!json_is_string(config)) {
-            return err_set(err, ERR_INVALID, "function: config is no name");
-        }
-        out->class_name = json_string_value(config);
-        return 0;
-    }
-    if (json_object_get(config, "fn") != NULL) {
-        if (strcmp(out->class_name, "MeanMetricWrapper") == 0 ||
-            strcmp(out->class_name, "LossFunctionWrapper") == 0) {
-            return read_wrapper(spec, config, out, err);
-        }
-        /* Keras 2 wrote the function of a class too */
-        rc = read_wrapper(spec, config, out, err);
-        out->class_name =
-            json_string_value(json_object_get(value, "class_name"));
-        return rc;
-    }
-    out->config = json_is_null(config) ? NULL : config;
-    return 0;
-}
-
 /* For a while Keras 2 put "Custom>" before the names of its own optimizers. */
 static int without_prefix(struct compile_spec *spec, const json_t *value,
                           const json_t **out, struct err *err)
@@ -192,7 +79,7 @@ static int read_optimizer(struct compile_spec *spec, const json_t *value,
         spec->optimizer = (struct object_spec){.class_name = DEFAULT_OPTIMIZER};
         return 0;
     }
-    if (!is_leaf(value)) {
+    if (!compile_is_leaf(value)) {
         return err_set(err, ERR_INVALID,
                        "a name or an object is wanted, not %s",
                        jget_type_name(value));
@@ -203,7 +90,7 @@ static int read_optimizer(struct compile_spec *spec, const json_t *value,
             return rc;
         }
     }
-    rc = read_leaf(spec, value, &spec->optimizer, err);
+    rc = compile_read_object(spec, value, &spec->optimizer, err);
     if (rc != 0) {
         return rc;
     }
@@ -218,7 +105,7 @@ static int read_optimizer(struct compile_spec *spec, const json_t *value,
 static int entry_of(const struct compile_spec *spec, const json_t *value,
                     size_t i, const json_t **out, struct err *err)
 {
-    const json_t *list = as_list(value);
+    const json_t *list = compile_list(value);
 
     *out = NULL;
     if (list != NULL && json_array_size(list) != spec->output_count) {
@@ -273,7 +160,7 @@ static int read_loss(struct compile_spec *spec, size_t i, const json_t *value,
     if (value == NULL) {
         return 0;
     }
-    if (!is_leaf(value)) {
+    if (!compile_is_leaf(value)) {
         return err_set(err, ERR_UNSUPPORTED,
                        "several losses for one output are not supported");
     }
@@ -282,7 +169,7 @@ static int read_loss(struct compile_spec *spec, size_t i, const json_t *value,
         return err_nomem(err);
     }
     spec->outputs[i].loss = loss; /* freed with the output */
-    rc = read_leaf(spec, value, loss, err);
+    rc = compile_read_object(spec, value, loss, err);
     return rc;
 }
 
@@ -294,28 +181,30 @@ static int read_losses(struct compile_spec *spec, const json_t *value,
     if (value == NULL) {
         return 0;
     }
-    if (!is_leaf(value) && as_list(value) == NULL && !json_is_object(value)) {
+    if (!compile_is_leaf(value) && compile_list(value) == NULL &&
+        !json_is_object(value)) {
         return err_set(err, ERR_INVALID, "%s is no loss",
                        jget_type_name(value));
     }
-    if (!is_leaf(value) && json_is_object(value) && as_list(value) == NULL) {
+    if (!compile_is_leaf(value) && json_is_object(value) &&
+        compile_list(value) == NULL) {
         rc = check_names(spec, value, err);
     }
     for (size_t i = 0; i < spec->output_count && rc == 0; i++) {
         const char *name = spec->outputs[i].name;
         const json_t *own = value;
 
-        if (!is_leaf(value)) {
+        if (!compile_is_leaf(value)) {
             rc = entry_of(spec, value, i, &own, err);
         }
-        if (rc == 0 && own == NULL && as_list(value) == NULL && name != NULL &&
-            json_object_get(value, name) == NULL) {
+        if (rc == 0 && own == NULL && compile_list(value) == NULL &&
+            name != NULL && json_object_get(value, name) == NULL) {
             rc =
                 err_set(err, ERR_INVALID, "output \"%.100s\" is missing", name);
         }
-        if (rc == 0 && as_list(own) != NULL &&
-            json_array_size(as_list(own)) == 1) {
-            own = json_array_get(as_list(own), 0);
+        if (rc == 0 && compile_list(own) != NULL &&
+            json_array_size(compile_list(own)) == 1) {
+            own = json_array_get(compile_list(own), 0);
         }
         if (rc == 0) {
             rc = read_loss(spec, i, own, err);
@@ -332,7 +221,7 @@ static int read_weights(struct compile_spec *spec, const json_t *value,
     if (value == NULL) {
         return 0;
     }
-    if (json_is_object(value) && as_list(value) == NULL) {
+    if (json_is_object(value) && compile_list(value) == NULL) {
         rc = check_names(spec, value, err);
     }
     for (size_t i = 0; i < spec->output_count && rc == 0; i++) {
@@ -380,7 +269,7 @@ static int read_metric(struct compile_spec *spec, const json_t *value,
     int rc;
 
     if (class_name == NULL) {
-        return read_leaf(spec, value, out, err);
+        return compile_read_object(spec, value, out, err);
     }
     if (module != NULL && strncmp(module, "keras.losses", 12) == 0) {
         return err_set(err, ERR_UNSUPPORTED,
@@ -391,20 +280,21 @@ static int read_metric(struct compile_spec *spec, const json_t *value,
     if (strcmp(class_name, "MeanMetricWrapper") == 0) {
         const json_t *inner = json_object_get(value, "config");
 
-        if (function_name(json_object_get(inner, "fn")) == NULL) {
+        if (compile_function_name(json_object_get(inner, "fn")) == NULL) {
             return err_set(err, ERR_INVALID, "config: fn is not a function");
         }
         *out = (struct object_spec){.class_name = class_name, .config = inner};
-        return check_known(value, class_name, err);
+        return compile_check_known(value, &class_name, err);
     }
     if (strcmp(class_name, "function") != 0 || name == NULL) {
-        return read_leaf(spec, value, out, err);
+        return compile_read_object(spec, value, out, err);
     }
-    rc = check_known(value, class_name, err);
+    rc = compile_check_known(value, &class_name, err);
     if (rc != 0) {
         return rc;
     }
-    config = json_pack("{s:s, s:s}", "name", name, "fn", name);
+    config =
+        json_pack("{s:s, s:s}", "name", plugins_bare_name(name), "fn", name);
     if (config == NULL || json_array_append_new(spec->kept, config) != 0) {
         return err_nomem(err);
     }
@@ -417,7 +307,7 @@ static int read_metric(struct compile_spec *spec, const json_t *value,
 static int collect(struct compile_spec *spec, const json_t *value,
                    struct metrics *out, int depth, struct err *err)
 {
-    const json_t *list = as_list(value);
+    const json_t *list = compile_list(value);
     const char **keys = NULL;
     struct object_spec *more;
     int rc = 0;
@@ -429,7 +319,7 @@ static int collect(struct compile_spec *spec, const json_t *value,
         return err_set(err, ERR_LIMIT, "more than %d, or too deep",
                        MAX_METRICS);
     }
-    if (is_leaf(value)) {
+    if (compile_is_leaf(value)) {
         more = mem_resize_array(out->spec, out->count + 1, sizeof(*more));
         if (more == NULL) {
             return err_nomem(err);
@@ -465,11 +355,11 @@ static int read_metrics(struct compile_spec *spec, const json_t *value,
          json_array_size(value) + json_object_size(value) == 0)) {
         return 0;
     }
-    if (spec->output_count > 1 && is_leaf(value)) {
+    if (spec->output_count > 1 && compile_is_leaf(value)) {
         return err_set(err, ERR_INVALID,
                        "a list or an object by output is wanted");
     }
-    if (spec->output_count > 1 && as_list(value) == NULL) {
+    if (spec->output_count > 1 && compile_list(value) == NULL) {
         rc = check_names(spec, value, err);
     }
     for (size_t i = 0; i < spec->output_count && rc == 0; i++) {

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/model/loss.h"
 #include "common/model/metric.h"
+#include "common/model/plugins.h"
 #include "common/model/optimizer.h"
 
 #include <stdint.h>
@@ -25,13 +26,57 @@ static json_t *keras_object(const char *module, const char *class_name,
                      class_name, "config", config, "registered_name");
 }
 
+/* The same for a class of someone's own, by its registered name. */
+static json_t *custom_object(const char *name, json_t *config)
+{
+    if (config == NULL) {
+        return NULL;
+    }
+    return json_pack("{s:n, s:s, s:o, s:s}", "module", "class_name",
+                     plugins_bare_name(name), "config", config,
+                     "registered_name", name);
+}
+
+static json_t *custom_function(const char *name)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "module", "builtins", "class_name",
+                     "function", "config", name, "registered_name", "function");
+}
+
 static json_t *emit_loss(const struct output_training *t)
 {
+    const struct elephas_loss *plugin;
+
     if (t->loss == NULL) {
         return json_null();
     }
+    plugin = t->loss->plugin;
+    if (plugin != NULL) {
+        return plugin->create != NULL
+                   ? custom_object(plugin->name, loss_config(t->loss))
+                   : custom_function(plugin->name);
+    }
     return keras_object("keras.losses", loss_class_name(t->loss),
                         loss_config(t->loss));
+}
+
+static json_t *emit_metric(const struct metric *m)
+{
+    const char *name = metric_class_name(m);
+    const struct elephas_metric *plugin = plugins_metric(name);
+    json_t *config = metric_config(m);
+
+    if (plugin == NULL) {
+        return keras_object("keras.metrics", name, config);
+    }
+    if (plugin->create != NULL || plugin->value == NULL) {
+        return custom_object(name, config);
+    }
+    if (json_object_set_new(config, "fn", custom_function(name)) != 0) {
+        json_decref(config);
+        return NULL;
+    }
+    return keras_object("keras.metrics", "MeanMetricWrapper", config);
 }
 
 /* The metrics of one output; null if there are none. */
@@ -45,9 +90,7 @@ static json_t *emit_metrics(const struct output_training *t, bool weighted)
         if (metric_is_weighted(m) != weighted) {
             continue;
         }
-        if (json_array_append_new(list, keras_object("keras.metrics",
-                                                     metric_class_name(m),
-                                                     metric_config(m))) != 0) {
+        if (json_array_append_new(list, emit_metric(m)) != 0) {
             json_decref(list);
             return NULL;
         }

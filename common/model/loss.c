@@ -8,6 +8,7 @@
 #include "common/jget.h"
 #include "common/mem.h"
 #include "common/model/loss_class.h"
+#include "common/model/plugins.h"
 
 #include <float.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static const struct loss_class *find_class(const char *name)
 
 bool loss_is_known(const char *name)
 {
-    return find_class(name) != NULL;
+    return find_class(name) != NULL || plugins_loss(name) != NULL;
 }
 
 static int unknown(const char *name, struct err *err)
@@ -52,7 +53,12 @@ static int unknown(const char *name, struct err *err)
                        "sparse_categorical_crossentropy",
                        name);
     }
-    return err_set(err, ERR_UNSUPPORTED, "loss \"%.200s\" is not supported",
+    if (plugins_is_custom(name)) {
+        return plugins_missing("loss", name, err);
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "loss \"%.200s\" is not supported: one of your own needs a "
+                   "plug-in of that name, see --custom-objects",
                    name);
 }
 
@@ -253,7 +259,8 @@ static int read_options(const json_t *config, struct loss *loss,
     int rc;
 
     loss->has_ignore_class = jget_member(config, "ignore_class") != NULL;
-    if ((rc = check_keys(loss->class, config, err)) != 0 ||
+    if ((loss->plugin == NULL &&
+         (rc = check_keys(loss->class, config, err)) != 0) ||
         (rc = read_reduction(config, loss, err)) != 0 ||
         (rc = check_dtype(config, err)) != 0 ||
         (rc = read_axes(config, loss, err)) != 0 ||
@@ -271,20 +278,46 @@ static int read_options(const json_t *config, struct loss *loss,
 
 /* ---- life ---------------------------------------------------------------- */
 
+static const char *default_name(const struct loss *loss)
+{
+    const struct loss_class *class = loss->class;
+
+    if (loss->plugin != NULL) {
+        return plugins_bare_name(loss->plugin->name);
+    }
+    return class->default_name != NULL ? class->default_name : class->function;
+}
+
+/* Which loss it is, with the options that it has unless it is told. */
+static int begin(const char *name, struct loss *out, struct err *err)
+{
+    const struct loss_class *class = find_class(name);
+    const struct elephas_loss *plugin = NULL;
+
+    if (class == NULL) {
+        plugin = plugins_loss(name);
+        if (plugin == NULL) {
+            return unknown(name, err);
+        }
+        class = plugin->sparse != 0 ? &loss_plugin_sparse : &loss_plugin;
+    }
+    *out = default_loss(class);
+    out->plugin = plugin;
+    return 0;
+}
+
 int loss_create(const char *name, const json_t *config, struct loss **out,
                 struct err *err)
 {
-    const struct loss_class *class = find_class(name);
     const char *own;
     struct loss made;
     struct loss *loss;
-    int rc = 0;
+    int rc = begin(name, &made, err);
 
-    if (class == NULL) {
-        return unknown(name, err);
+    if (rc != 0) {
+        return rc;
     }
-    made = default_loss(class);
-    own = class->default_name != NULL ? class->default_name : class->function;
+    own = default_name(&made);
     if (config != NULL && !json_is_null(config)) {
         rc = json_is_object(config)
                  ? read_options(config, &made, err)
@@ -296,7 +329,7 @@ int loss_create(const char *name, const json_t *config, struct loss **out,
         }
     }
     if (rc != 0) {
-        (void)err_wrap(err, "loss %s", class->name);
+        (void)err_wrap(err, "loss %s", loss_class_name(&made));
         return rc;
     }
     made.name = mem_strdup(own);
@@ -305,6 +338,12 @@ int loss_create(const char *name, const json_t *config, struct loss **out,
         mem_free(made.name);
         return err_nomem(err);
     }
+    if (loss->plugin != NULL &&
+        (rc = loss_plugin_create(loss, config, err)) != 0) {
+        (void)err_wrap(err, "loss %s", loss->plugin->name);
+        loss_destroy(&loss);
+        return rc;
+    }
     *out = loss;
     return 0;
 }
@@ -312,6 +351,10 @@ int loss_create(const char *name, const json_t *config, struct loss **out,
 void loss_destroy(struct loss **loss)
 {
     if (*loss != NULL) {
+        if ((*loss)->plugin_state != NULL && (*loss)->plugin->destroy != NULL) {
+            (*loss)->plugin->destroy((*loss)->plugin_state);
+        }
+        json_decref((*loss)->plugin_config);
         mem_free((*loss)->name);
         mem_free(*loss);
         *loss = NULL;
@@ -322,12 +365,12 @@ void loss_destroy(struct loss **loss)
 
 const char *loss_class_name(const struct loss *loss)
 {
-    return loss->class->name;
+    return loss->plugin != NULL ? loss->plugin->name : loss->class->name;
 }
 
 const char *loss_function_name(const struct loss *loss)
 {
-    return loss->class->function;
+    return loss->plugin != NULL ? loss->plugin->name : loss->class->function;
 }
 
 static json_t *axes_value(const struct axes *axes, bool list)
@@ -370,6 +413,9 @@ int loss_put_options(const struct loss *loss, json_t *config)
     unsigned have = loss->class->options;
     int bad = 0;
 
+    if (loss->plugin != NULL) {
+        return json_object_update_missing(config, loss->plugin_config);
+    }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option *o = &options[i];
         const double *number = field(loss, o);

@@ -9,6 +9,7 @@
 #define COMMON_MODEL_LOSS_H
 
 #include "common/err.h"
+#include "common/model/plugin.h"
 #include "common/model/shape.h"
 #include "common/model/units.h"
 
@@ -40,6 +41,9 @@ struct loss {
     bool has_ignore_class;
     int64_t ignore_class;
     char *name; /* Keras' name of the object: "mean_squared_error" */
+    const struct elephas_loss *plugin; /* that computes it, or NULL */
+    void *plugin_state;                /* of its create() */
+    json_t *plugin_config;             /* what Keras wrote; owned */
 };
 
 /* From a class name, function name or alias ("MeanSquaredError",
@@ -47,15 +51,15 @@ struct loss {
 int loss_create(const char *name, const json_t *config, struct loss **out,
                 struct err *err) ERR_CHECKED;
 void loss_destroy(struct loss **loss);
-/* Canonical class name, function name, and full Keras config (a new
- * reference; NULL without memory). */
+/* Canonical class name (of a plug-in's: the registered one), function name, and
+ * full Keras config (a new reference; NULL without memory). */
 const char *loss_class_name(const struct loss *loss);
 const char *loss_function_name(const struct loss *loss);
 json_t *loss_config(const struct loss *loss);
 /* Adds the options of the class to a config: those that Keras saves, and
  * others where they are not the default. 0, or -1 without memory. */
 int loss_put_options(const struct loss *loss, json_t *config);
-/* Whether there is a loss of this class, function or alias. */
+/* Whether there is a loss of this class, function or alias, or a plug-in's. */
 bool loss_is_known(const char *name);
 /* Labels are class numbers, not vectors. */
 bool loss_is_sparse(const struct loss *loss);

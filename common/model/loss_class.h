@@ -71,6 +71,14 @@ struct loss_class {
 #include "common/model/losses.def"
 #undef LOSS
 
+/* Losses of plug-ins: with labels like the output, and with class numbers. */
+extern const struct loss_class loss_plugin;
+extern const struct loss_class loss_plugin_sparse;
+/* Keeps the config and lets loss->plugin read it; on failure loss_destroy()
+ * releases what there is. */
+int loss_plugin_create(struct loss *loss, const json_t *config,
+                       struct err *err) ERR_CHECKED;
+
 /* Whether `logits` of a unit may hold what the closing activation got, not
  * only what from_logits says. */
 bool loss_takes_logits(const struct loss *loss);

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/model/metric_class.h"
 #include "common/model/metric_options.h"
+#include "common/model/plugins.h"
 
 #include <string.h>
 #include <strings.h>
@@ -76,6 +77,7 @@ static const struct metric_class *resolve_accuracy(const struct shape *output,
 /* What a name in compile() stands for. */
 struct meaning {
     const struct metric_class *class;
+    const struct elephas_metric *plugin; /* that is meant, or NULL */
     const char *loss; /* function of a loss that it is the mean of, or NULL */
 };
 
@@ -108,14 +110,22 @@ static int find_meaning(const char *name, const json_t *config,
     } else {
         out->class = find_class(name);
     }
-    if (out->class != NULL) {
+    if (out->class == NULL &&
+        (out->plugin = plugins_metric(function)) != NULL) {
+        out->class =
+            out->plugin->value != NULL ? &metric_plugin_mean : &metric_plugin;
+    } else if (out->class != NULL) {
         out->loss = out->class->loss;
     } else if (loss_is_known(function)) {
         out->class = &metric_mean_metric_wrapper;
         out->loss = function;
+    } else if (plugins_is_custom(function)) {
+        return plugins_missing("metric", function, err);
     } else {
         return err_set(err, ERR_UNSUPPORTED,
-                       "metric \"%.200s\" is not supported", function);
+                       "metric \"%.200s\" is not supported: one of your own "
+                       "needs a plug-in of that name, see --custom-objects",
+                       function);
     }
     return 0;
 }
@@ -182,9 +192,11 @@ static int init_metric(struct metric *metric, const struct meaning *meaning,
         output->rank > 0 ? (size_t)output->dim[output->rank - 1] : 1;
     metric->label_size = classes_given ? metric->output_size / metric->width
                                        : metric->output_size;
-    metric->sparse = class->sparse;
+    metric->sparse = class->sparse || (metric->plugin != NULL && classes_given);
     if ((rc = metric_options_read(metric, config, err)) != 0 ||
         (rc = make_loss(metric, meaning->loss, config, output, err)) != 0 ||
+        (metric->plugin != NULL &&
+         (rc = metric_plugin_create(metric, config, err)) != 0) ||
         (class->prepare != NULL &&
          (rc = class->prepare(metric, output, err)) != 0) ||
         (rc = check_labels(metric, loss, err)) != 0) {
@@ -200,8 +212,11 @@ static int init_metric(struct metric *metric, const struct meaning *meaning,
 
 static const char *own_name(const struct meaning *meaning)
 {
+    if (meaning->plugin != NULL) {
+        return plugins_bare_name(meaning->plugin->name);
+    }
     if (meaning->class == &metric_mean_metric_wrapper) {
-        return meaning->loss;
+        return plugins_bare_name(meaning->loss);
     }
     return meaning->class->default_name != NULL ? meaning->class->default_name
                                                 : meaning->class->snake;
@@ -227,12 +242,13 @@ int metric_create(const char *name, const json_t *config, const char *as_name,
         return err_nomem(err);
     }
     metric->class = meaning.class;
+    metric->plugin = meaning.plugin;
     metric->weighted = weighted;
     if (config != NULL && !json_is_object(config)) {
         rc = err_set(err, ERR_INVALID, "config: an object is wanted, not %s",
                      jget_type_name(config));
     } else if (as_name == NULL && config == NULL) {
-        as_name = name;
+        as_name = plugins_bare_name(name);
     } else if (as_name == NULL) {
         rc = jget_string_or(config, "name", own_name(&meaning), &as_name, err);
     }
@@ -243,7 +259,7 @@ int metric_create(const char *name, const json_t *config, const char *as_name,
                  : init_metric(metric, &meaning, config, output, loss, err);
     }
     if (rc != 0) {
-        (void)err_wrap(err, "metric %s", meaning.class->name);
+        (void)err_wrap(err, "metric %s", metric_class_name(metric));
         metric_destroy(&metric);
         return rc;
     }
@@ -261,6 +277,10 @@ void metric_destroy(struct metric **metric)
     for (size_t i = 0; i < METRIC_MAX_LISTS; i++) {
         mem_free(m->lists[i].values);
     }
+    if (m->plugin_state != NULL && m->plugin->destroy != NULL) {
+        m->plugin->destroy(m->plugin_state);
+    }
+    json_decref(m->plugin_config);
     mem_free(m->points);
     mem_free(m->name);
     mem_free(m->dtype);
@@ -276,7 +296,7 @@ const char *metric_name(const struct metric *metric)
 
 const char *metric_class_name(const struct metric *metric)
 {
-    return metric->class->name;
+    return metric->plugin != NULL ? metric->plugin->name : metric->class->name;
 }
 
 json_t *metric_config(const struct metric *metric)

@@ -66,6 +66,9 @@ struct metric {
     size_t point_count;
     bool even;    /* point i is about i / (n - 1) */
     bool epsilon; /* and the outer ones lie outside [0, 1] */
+    const struct elephas_metric *plugin; /* that computes it, or NULL */
+    void *plugin_state;                  /* of its create() */
+    json_t *plugin_config;               /* what Keras wrote; owned */
 };
 
 struct metric_class {
@@ -107,6 +110,13 @@ struct metric_class {
 
 /* Keras' mean of a function that no class of its own stands for. */
 extern const struct metric_class metric_mean_metric_wrapper;
+
+/* Metrics of plug-ins: means of a value, and those with sums of their own. */
+extern const struct metric_class metric_plugin_mean;
+extern const struct metric_class metric_plugin;
+/* Keeps the config and lets metric->plugin read it. */
+int metric_plugin_create(struct metric *metric, const json_t *config,
+                         struct err *err) ERR_CHECKED;
 
 /* Keras' divide_no_nan. */
 static inline double metric_ratio(double a, double b)

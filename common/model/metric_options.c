@@ -172,11 +172,12 @@ int metric_options_read(struct metric *metric, const json_t *config,
                         struct err *err)
 {
     const struct metric_option *options = options_of(metric->class);
-    bool of_loss = metric->class->loss != NULL ||
-                   metric->class == &metric_mean_metric_wrapper;
+    /* another reads the options, too */
+    bool more = metric->plugin != NULL || metric->class->loss != NULL ||
+                metric->class == &metric_mean_metric_wrapper;
     int rc = read_dtype(metric, config, err);
 
-    if (rc == 0 && !of_loss) {
+    if (rc == 0 && !more) {
         rc = check_keys(metric->class, config, err);
     }
     for (size_t i = 0; rc == 0 && options[i].name != NULL; i++) {
@@ -284,6 +285,9 @@ json_t *metric_options_config(const struct metric *metric)
     }
     if (bad == 0 && metric->class == &metric_mean_metric_wrapper) {
         bad = put_function(metric, config);
+    }
+    if (bad == 0 && metric->plugin != NULL) {
+        bad = json_object_update_missing(config, metric->plugin_config);
     }
     if (bad == 0 && metric->loss != NULL) {
         bad = loss_put_options(metric->loss, config);

@@ -8,6 +8,7 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/plugins.h"
 #include "common/model/model.h"
 #include "common/model/optimizer_class.h"
 #include "common/model/schedule.h"
@@ -261,7 +262,11 @@ int optimizer_create(const char *class_name, const json_t *config,
 
     if (class == NULL) {
         return err_set(err, ERR_UNSUPPORTED,
-                       "optimizer \"%.100s\" is not supported", class_name);
+                       "optimizer \"%.100s\" is not supported%s", class_name,
+                       plugins_is_custom(class_name)
+                           ? ": it is not one of Keras, and plug-ins cannot be "
+                             "optimizers"
+                           : "");
     }
     if (config != NULL && !json_is_null(config) && !json_is_object(config)) {
         return err_set(err, ERR_INVALID,

@@ -18,7 +18,7 @@ final class Evaluate {
         reporter.log(input.partitions() + " partitions on " + Watch.get().slots() + " slots");
         reporter.state("running");
         reporter.position();
-        Pipes.through(spark, input.lines(null), order.worker, "evaluate").mapPartitions(lines -> {
+        Pipes.through(spark, input.lines(null), order, "evaluate").mapPartitions(lines -> {
             while (lines.hasNext()) {
                 lines.next();
             }

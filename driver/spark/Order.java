@@ -58,6 +58,7 @@ final class Order implements Serializable {
     String rounds;
     List<String> worker; // command, without verb, on executors
     List<String> localWorker; // the same on this machine
+    List<String> plugins; // files that came along for the workers to load
     Map<String, String> conf = new HashMap<>(); // settings that are secret
     Output output; // null: predictions go to elephasd
 
@@ -94,6 +95,7 @@ final class Order implements Serializable {
         o.rounds = n.path("rounds").asText("auto");
         o.worker = list(n.path("worker"));
         o.localWorker = list(n.path("local_worker"));
+        o.plugins = list(n.path("plugins"));
         n.path("conf").fields().forEachRemaining(
                 f -> o.conf.put(f.getKey(), f.getValue().asText()));
         if (o.worker.isEmpty()) {

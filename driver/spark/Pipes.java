@@ -22,13 +22,13 @@ final class Pipes {
 
     /** The lines that workers write for these lines. */
     static JavaRDD<String> through(JavaSparkContext spark, JavaRDD<String> lines,
-            List<String> worker, String verb) {
+            Order order, String verb) {
         int n = lines.getNumPartitions();
         JavaRDD<Integer> begin = spark.parallelize(Collections.nCopies(n, 0), n)
                 .mapPartitions(Pipes::begin, true);
-        List<String> command = new ArrayList<>(worker);
+        List<String> command = new ArrayList<>(order.worker);
         command.add(verb);
-        JavaRDD<String> piped = lines.pipe(command, environment(spark), false, BUFFER, "UTF-8");
+        JavaRDD<String> piped = lines.pipe(command, environment(spark, order), false, BUFFER, "UTF-8");
         return begin.zipPartitions(piped, (ignored, out) ->
                 new WorkerOutput(Exchange.current(), out));
     }
@@ -38,12 +38,18 @@ final class Pipes {
         return Collections.emptyIterator();
     }
 
-    /** A worker may use the cores that Spark gives its task, no more. */
-    private static Map<String, String> environment(JavaSparkContext spark) {
+    /**
+     * A worker may use the cores that Spark gives its task, no more, and loads the
+     * plug-ins that came along (common/model/plugins.h).
+     */
+    private static Map<String, String> environment(JavaSparkContext spark, Order order) {
         Map<String, String> out = new HashMap<>();
         String cores = spark.getConf().get("spark.task.cpus", "1");
         out.put("OPENBLAS_NUM_THREADS", cores);
         out.put("OMP_NUM_THREADS", cores);
+        if (!order.plugins.isEmpty()) {
+            out.put("ELEPHAS_SHIPPED_PLUGINS", String.join(":", order.plugins));
+        }
         return out;
     }
 }

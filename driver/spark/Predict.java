@@ -57,7 +57,7 @@ final class Predict {
         begin(input.partitions());
         Daemon daemon = new Daemon(order.server, order.token, order.job);
         LongAccumulator count = done;
-        JavaRDD<String> out = Pipes.through(spark, input.lines(null), order.worker, "predict");
+        JavaRDD<String> out = Pipes.through(spark, input.lines(null), order, "predict");
         long rows = 0;
         for (long n : out.mapPartitions(lines ->
                 List.of(new Sender(daemon, count).send(lines)).iterator(), true).collect()) {
@@ -142,7 +142,7 @@ final class Predict {
                 new Feed<>(head, new Encoder.Packed(), Places.unknown()), true);
         Order.Output output = order.output;
         LongAccumulator count = done;
-        JavaRDD<Row> predicted = Pipes.through(spark, lines, order.worker, "predict")
+        JavaRDD<Row> predicted = Pipes.through(spark, lines, order, "predict")
                 .mapPartitions(it -> new Joined(it, output, count), true);
         Table.session().createDataFrame(predicted, schema).write()
                 .mode(output.overwrite ? SaveMode.Overwrite : SaveMode.ErrorIfExists)

@@ -59,7 +59,7 @@ final class Train {
 
     /** False: slots were lost for good, and the rest is to be done by stage. */
     private boolean resident(Input<?> input) throws Exception {
-        JavaRDD<String> out = Pipes.through(spark, input.lines(null), order.worker, "train");
+        JavaRDD<String> out = Pipes.through(spark, input.lines(null), order, "train");
         JavaFutureAction<Long> job = out.mapPartitions(Train::drain, true).countAsync();
         long missing = 0;
         while (!job.isDone()) {
@@ -89,7 +89,7 @@ final class Train {
 
     private void stages(Input<?> input) throws Exception {
         JavaRDD<String> kept = input.encoder instanceof Encoder.Text
-                ? Pipes.through(spark, input.lines(null), order.worker, "pack")
+                ? Pipes.through(spark, input.lines(null), order, "pack")
                 : input.lines(null);
         kept.persist(StorageLevel.MEMORY_AND_DISK());
         int stalled = 0;
@@ -99,7 +99,7 @@ final class Train {
                     : String.valueOf(at.trained + 1);
             JavaRDD<String> lines = kept.mapPartitions(
                     new Again(input.head.copy().word("until", until)), true);
-            Pipes.through(spark, lines, order.worker, "train")
+            Pipes.through(spark, lines, order, "train")
                     .mapPartitions(Train::drain, true).count();
             Reporter.Position now = reporter.position();
             stalled = now.trained == at.trained && now.step == at.step ? stalled + 1 : 0;

@@ -141,7 +141,7 @@ static int try_activation(const char *name, const json_t *config,
     const struct shape in = {.rank = 1, .dim = {2}};
     json_t *text = json_string(name);
     struct shape out;
-    enum activation a;
+    const struct elephas_activation *a;
     int rc = activation_parse(text, &a, err);
 
     (void)config;

@@ -333,7 +333,7 @@ struct kernel {
 };
 
 #define KERNEL(symbol, name, by_input)                                         \
-    [ACTIVATION_##symbol] = {name##_forward, name##_backward, by_input}
+    [ACTIVATION_INDEX_##symbol] = {name##_forward, name##_backward, by_input}
 
 static const struct kernel kernels[] = {
     KERNEL(LINEAR, linear, false),
@@ -361,7 +361,7 @@ static const struct kernel kernels[] = {
     KERNEL(SPARSE_SIGMOID, sparse_sigmoid, false),
     KERNEL(SOFTPLUS, softplus, true),
     KERNEL(SOFTSIGN, softsign, true),
-    [ACTIVATION_THRESHOLD] = {NULL, NULL, false},
+    [ACTIVATION_INDEX_THRESHOLD] = {NULL, NULL, false},
     KERNEL(EXPONENTIAL, exponential, false),
     KERNEL(SOFTMAX, softmax, false),
     KERNEL(LOG_SOFTMAX, log_softmax, false),
@@ -373,32 +373,52 @@ _Static_assert(sizeof(kernels) / sizeof(kernels[0]) ==
                    (0 ACTIVATIONS(COUNT_ONE)),
                "an activation has no kernel");
 
-size_t activation_width(enum activation a, size_t width)
+static const struct kernel *kernel_of(const struct elephas_activation *a)
 {
-    if (kernels[a].forward == NULL) {
+    enum activation_index i = activation_index(a);
+
+    return i < ACTIVATION_COUNT ? &kernels[i] : NULL; /* a plug-in's */
+}
+
+size_t activation_width(const struct elephas_activation *a, size_t width)
+{
+    if (a == ACTIVATION(THRESHOLD)) {
         return 0;
     }
-    if (a == ACTIVATION_GLU) {
+    if (a == ACTIVATION(GLU)) {
         return width % 2 == 0 ? width / 2 : 0;
     }
     return width;
 }
 
-bool activation_needs_input(enum activation a)
+bool activation_needs_input(const struct elephas_activation *a)
 {
-    return kernels[a].by_input;
+    return kernel_of(a) == NULL || kernel_of(a)->by_input;
 }
 
-void activation_forward(enum activation a, const float *x, float *y,
-                        size_t rows, size_t width)
+void activation_forward(const struct elephas_activation *a, const float *x,
+                        float *y, size_t rows, size_t width)
 {
-    kernels[a].forward(x, y, rows, width);
+    const struct kernel *kernel = kernel_of(a);
+
+    if (kernel != NULL) {
+        kernel->forward(x, y, rows, width);
+    } else {
+        a->forward(rows, width, x, y);
+    }
 }
 
-void activation_backward(enum activation a, const float *x, const float *y,
-                         const float *dy, float *dx, size_t rows, size_t width)
+void activation_backward(const struct elephas_activation *a, const float *x,
+                         const float *y, const float *dy, float *dx,
+                         size_t rows, size_t width)
 {
-    kernels[a].backward(x, y, dy, dx, rows, width);
+    const struct kernel *kernel = kernel_of(a);
+
+    if (kernel != NULL) {
+        kernel->backward(x, y, dy, dx, rows, width);
+    } else {
+        a->backward(rows, width, x, y, dy, dx);
+    }
 }
 
 static void add_bias(const float *bias, float *z, size_t rows, size_t width)
@@ -411,8 +431,9 @@ static void add_bias(const float *bias, float *z, size_t rows, size_t width)
     }
 }
 
-void activation_forward_bias(enum activation a, const float *bias, float *z,
-                             float *y, size_t rows, size_t width)
+void activation_forward_bias(const struct elephas_activation *a,
+                             const float *bias, float *z, float *y, size_t rows,
+                             size_t width)
 {
     size_t step = width < BLOCK ? BLOCK / width : 1;
     size_t out_width = activation_width(a, width);
@@ -423,8 +444,8 @@ void activation_forward_bias(enum activation a, const float *bias, float *z,
         if (bias != NULL) {
             add_bias(bias, z + r * width, n, width);
         }
-        if (a != ACTIVATION_LINEAR || y != z) {
-            kernels[a].forward(z + r * width, y + r * out_width, n, width);
+        if (a != ACTIVATION(LINEAR) || y != z) {
+            activation_forward(a, z + r * width, y + r * out_width, n, width);
         }
     }
 }

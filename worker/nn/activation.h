@@ -18,21 +18,23 @@
 /* Width of the output for an input row of that width; 0 if it is not defined:
  * glu on an odd width, and "threshold", which Keras cannot call without
  * arguments that no model file holds. */
-size_t activation_width(enum activation a, size_t width);
+size_t activation_width(const struct elephas_activation *a, size_t width);
 
 /* Whether backward reads the input; if not, x may be NULL there. */
-bool activation_needs_input(enum activation a);
+bool activation_needs_input(const struct elephas_activation *a);
 
 /* y = f(x). width is that of x. */
-void activation_forward(enum activation a, const float *x, float *y,
-                        size_t rows, size_t width);
+void activation_forward(const struct elephas_activation *a, const float *x,
+                        float *y, size_t rows, size_t width);
 
 /* dx = f'(x) dy, given y = f(x). */
-void activation_backward(enum activation a, const float *x, const float *y,
-                         const float *dy, float *dx, size_t rows, size_t width);
+void activation_backward(const struct elephas_activation *a, const float *x,
+                         const float *y, const float *dy, float *dx,
+                         size_t rows, size_t width);
 
 /* z += bias on each row, then y = f(z); y may be z. bias may be NULL. */
-void activation_forward_bias(enum activation a, const float *bias, float *z,
-                             float *y, size_t rows, size_t width);
+void activation_forward_bias(const struct elephas_activation *a,
+                             const float *bias, float *z, float *y, size_t rows,
+                             size_t width);
 
 #endif

@@ -25,5 +25,5 @@ void attention_scores_backward(const float *weights, const float *factor,
         d[i] *= factor != NULL ? factor[i] : 1.0f;
         d[i] += also != NULL ? also[i] : 0.0f;
     }
-    activation_backward(ACTIVATION_SOFTMAX, NULL, weights, d, d, rows, width);
+    activation_backward(ACTIVATION(SOFTMAX), NULL, weights, d, d, rows, width);
 }

@@ -19,7 +19,7 @@ int closing_check(const struct closing *c, const struct op *op, struct err *err)
 size_t closing_saved(const struct closing *c, const struct op *op,
                      bool training)
 {
-    bool keeps = op->wants_logits || c->activation == ACTIVATION_GLU ||
+    bool keeps = op->wants_logits || c->activation == ACTIVATION(GLU) ||
                  (training && activation_needs_input(c->activation));
 
     return keeps ? c->size : 0;
@@ -27,7 +27,7 @@ size_t closing_saved(const struct closing *c, const struct op *op,
 
 size_t closing_scratch(const struct closing *c, bool training)
 {
-    return training && c->activation == ACTIVATION_GLU ? c->size : 0;
+    return training && c->activation == ACTIVATION(GLU) ? c->size : 0;
 }
 
 float *closing_sums(const struct closing *c, struct op *op)
@@ -54,7 +54,8 @@ const float *closing_backward(const struct closing *c, struct op *op)
 
     if (op->dy[0] != NULL) {
         /* dy is done with, and as wide as dz but for glu */
-        float *into = c->activation == ACTIVATION_GLU ? op->scratch : op->dy[0];
+        float *into =
+            c->activation == ACTIVATION(GLU) ? op->scratch : op->dy[0];
 
         op_activation_backward(op, c->activation, z, into, rows, c->width);
         dz = into;

@@ -18,7 +18,7 @@
 #include <stddef.h>
 
 struct closing {
-    enum activation activation;
+    const struct elephas_activation *activation;
     size_t size;  /* of z, per row */
     size_t width; /* of z: channels */
     bool use_bias;

@@ -90,9 +90,9 @@ float *op_gradient(const struct op *op, size_t i)
     return v->trainable ? op->gradient + v->offset : NULL;
 }
 
-void op_activation_backward(const struct op *op, enum activation a,
-                            const float *x, float *dx, size_t rows,
-                            size_t width)
+void op_activation_backward(const struct op *op,
+                            const struct elephas_activation *a, const float *x,
+                            float *dx, size_t rows, size_t width)
 {
     const float *dlogits = op->dlogits;
     size_t n = rows * width;
@@ -101,7 +101,7 @@ void op_activation_backward(const struct op *op, enum activation a,
         memcpy(dx, dlogits, n * sizeof(float));
         return;
     }
-    if (a != ACTIVATION_LINEAR || dx != op->dy[0]) {
+    if (a != ACTIVATION(LINEAR) || dx != op->dy[0]) {
         activation_backward(a, x, op->y[0], op->dy[0], dx, rows, width);
     }
     if (dlogits != NULL) {

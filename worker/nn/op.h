@@ -100,7 +100,7 @@ struct nn_class {
      * input's. NULL: OP_MASK_NONE, for layers that do not support masking. */
     size_t (*mask)(const struct op *op, size_t i, struct shape *shape);
     /* The activation the call ends with. NULL: linear. */
-    enum activation (*tail)(const struct op *op);
+    const struct elephas_activation *(*tail)(const struct op *op);
     /* Sets saved_size ... scratch_extra for passes of a kind. NULL: all 0. */
     void (*plan)(struct op *op, bool training);
     /* Neither is called for a view. */
@@ -139,9 +139,9 @@ float *op_gradient(const struct op *op, size_t i);
 /* dx of a closing activation: f'(x) dy and the part that comes from the loss
  * directly (dlogits). dx may be dy[0] unless the activation is glu; x may be
  * NULL if the activation does not need it. rows x width: of x. */
-void op_activation_backward(const struct op *op, enum activation a,
-                            const float *x, float *dx, size_t rows,
-                            size_t width);
+void op_activation_backward(const struct op *op,
+                            const struct elephas_activation *a, const float *x,
+                            float *dx, size_t rows, size_t width);
 
 /* sum[width] = (add: +=) the sum of `rows` vectors that are ld apart. */
 void op_sum_rows(const float *values, size_t rows, size_t width, size_t ld,

@@ -251,9 +251,9 @@ static size_t logits_source(struct net *net, size_t tensor, enum plan_mode mode)
 
     if (same == net->first[call] && plan_is_computed(net, call, mode) &&
         op->class->tail != NULL) {
-        enum activation a = op->class->tail(op);
+        const struct elephas_activation *a = op->class->tail(op);
 
-        if (a == ACTIVATION_SOFTMAX || a == ACTIVATION_SIGMOID) {
+        if (a == ACTIVATION(SOFTMAX) || a == ACTIVATION(SIGMOID)) {
             return call;
         }
     }

@@ -277,7 +277,7 @@ void rnn_sum_inputs(struct rnn *r)
              r->z + g * r->units, r->wide);
     }
     if (r->options->use_bias) {
-        activation_forward_bias(ACTIVATION_LINEAR, op_param(r->op, RNN_BIAS),
+        activation_forward_bias(ACTIVATION(LINEAR), op_param(r->op, RNN_BIAS),
                                 r->z, r->z, r->rows * r->steps, r->wide);
     }
 }
@@ -365,8 +365,8 @@ void rnn_recur_weights(const struct rnn *r, const float *h, const float *d,
     }
 }
 
-void rnn_gate(const struct rnn *r, enum activation a, size_t i, size_t t,
-              size_t g)
+void rnn_gate(const struct rnn *r, const struct elephas_activation *a, size_t i,
+              size_t t, size_t g)
 {
     float *z = rnn_at(r, r->z, i, t, r->wide) + g * r->units;
 
@@ -377,8 +377,8 @@ void rnn_gate(const struct rnn *r, enum activation a, size_t i, size_t t,
     activation_forward(a, z, z, 1, r->units);
 }
 
-void rnn_gate_back(const struct rnn *r, enum activation a, size_t i, size_t t,
-                   size_t g, const float *dy)
+void rnn_gate_back(const struct rnn *r, const struct elephas_activation *a,
+                   size_t i, size_t t, size_t g, const float *dy)
 {
     float *z = rnn_at(r, r->z, i, t, r->wide) + g * r->units;
     const float *x = r->before != NULL

@@ -124,10 +124,10 @@ void rnn_recur_back(const struct rnn *r, const float *d, size_t ld, size_t gate,
 void rnn_recur_weights(const struct rnn *r, const float *h, const float *d,
                        size_t ld, size_t gate, size_t n);
 /* Gate g of row i at step t becomes what the activation makes of it. */
-void rnn_gate(const struct rnn *r, enum activation a, size_t i, size_t t,
-              size_t g);
+void rnn_gate(const struct rnn *r, const struct elephas_activation *a, size_t i,
+              size_t t, size_t g);
 /* The gate becomes the gradient of its sum, given dy, its own (units). */
-void rnn_gate_back(const struct rnn *r, enum activation a, size_t i, size_t t,
-                   size_t g, const float *dy);
+void rnn_gate_back(const struct rnn *r, const struct elephas_activation *a,
+                   size_t i, size_t t, size_t g, const float *dy);
 
 #endif

@@ -9,7 +9,7 @@
 #include "common/model/activation.h"
 
 struct activation_options {
-    enum activation activation;
+    const struct elephas_activation *activation;
 };
 
 #endif

@@ -31,7 +31,7 @@ struct conv_options {
     int64_t filters;          /* channels that come out, before the activation;
                                  depthwise: 0 before it is built */
     bool use_bias;
-    enum activation activation;
+    const struct elephas_activation *activation;
     /* Move to the variables when the layer is built; empty from there on. */
     struct weight_options kernel;
     struct weight_options pointwise;

@@ -17,7 +17,7 @@ struct dense_options {
     int64_t units;  /* size of the output's last axis, > 0 */
     int64_t inputs; /* size of the input's last axis; 0 before it is built */
     bool use_bias;
-    enum activation activation;
+    const struct elephas_activation *activation;
     /* Move to the variables when the layer is built; empty from there on. */
     struct weight_options kernel;
     struct weight_options bias;

@@ -62,10 +62,11 @@ static int read_activations(const json_t *config, struct rnn_options *o,
 {
     static const struct {
         const char *key;
-        enum activation missing;
-    } list[] = {{"activation", ACTIVATION_TANH},
-                {"recurrent_activation", ACTIVATION_SIGMOID}};
-    enum activation *out[] = {&o->activation, &o->recurrent_activation};
+        const struct elephas_activation *missing;
+    } list[] = {{"activation", ACTIVATION(TANH)},
+                {"recurrent_activation", ACTIVATION(SIGMOID)}};
+    const struct elephas_activation **out[] = {&o->activation,
+                                               &o->recurrent_activation};
 
     for (size_t i = 0; i < 2; i++) {
         const json_t *value = json_object_get(config, list[i].key);

@@ -27,8 +27,8 @@ struct rnn_options {
     bool use_bias;
     bool unit_forget_bias; /* LSTM: the bias of f begins as 1 */
     bool reset_after;      /* GRU */
-    enum activation activation;
-    enum activation recurrent_activation;
+    const struct elephas_activation *activation;
+    const struct elephas_activation *recurrent_activation;
     bool return_sequences;
     bool return_state;
     bool go_backwards; /* the outputs are in the order of computation */

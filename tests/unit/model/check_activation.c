@@ -10,45 +10,46 @@
 
 static const struct {
     const char *json;
-    enum activation want;
+    const struct elephas_activation *want;
 } good[] = {
-    {"null", ACTIVATION_LINEAR},
-    {"\"relu\"", ACTIVATION_RELU},
-    {"\"mish\"", ACTIVATION_MISH},
-    {"\"swish\"", ACTIVATION_SILU},
-    {"\"hard_swish\"", ACTIVATION_HARD_SILU},
-    {"\"log_softmax\"", ACTIVATION_LOG_SOFTMAX},
+    {"null", ACTIVATION(LINEAR)},
+    {"\"relu\"", ACTIVATION(RELU)},
+    {"\"mish\"", ACTIVATION(MISH)},
+    {"\"swish\"", ACTIVATION(SILU)},
+    {"\"hard_swish\"", ACTIVATION(HARD_SILU)},
+    {"\"log_softmax\"", ACTIVATION(LOG_SOFTMAX)},
     {"{\"module\": \"builtins\", \"class_name\": \"function\", \"config\": "
      "\"gelu\", \"registered_name\": \"function\"}",
-     ACTIVATION_GELU},
-    {"{\"class_name\": \"tanh\", \"config\": null}", ACTIVATION_TANH},
-    {"{\"class_name\": \"elu\", \"config\": {}}", ACTIVATION_ELU},
+     ACTIVATION(GELU)},
+    {"{\"class_name\": \"tanh\", \"config\": null}", ACTIVATION(TANH)},
+    {"{\"class_name\": \"elu\", \"config\": {}}", ACTIVATION(ELU)},
 };
 
 START_TEST(reads_names_and_objects)
 {
     json_t *value = sample_json(good[_i].json);
-    enum activation a = ACTIVATION_SPARSEMAX;
+    const struct elephas_activation *a = ACTIVATION(SPARSEMAX);
     struct err err = {0};
 
     unit_ok(activation_parse(value, &a, &err), &err);
-    ck_assert_int_eq(a, good[_i].want);
+    ck_assert_ptr_eq(a, good[_i].want);
     json_decref(value);
 }
 END_TEST
 
 START_TEST(every_name_is_its_own)
 {
-    for (int i = ACTIVATION_LINEAR; i <= ACTIVATION_SPARSEMAX; i++) {
-        json_t *name = json_string(activation_name((enum activation)i));
-        enum activation a = ACTIVATION_LINEAR;
+    for (int i = 0; i < ACTIVATION_COUNT; i++) {
+        json_t *name = json_string(activation_name(&activation_table[i]));
+        const struct elephas_activation *a = ACTIVATION(LINEAR);
         struct err err = {0};
 
         unit_ok(activation_parse(name, &a, &err), &err);
-        ck_assert_int_eq(a, i);
+        ck_assert_ptr_eq(a, &activation_table[i]);
+        ck_assert_int_eq(activation_index(a), i);
         json_decref(name);
     }
-    ck_assert_str_eq(activation_name(ACTIVATION_SPARSEMAX), "sparsemax");
+    ck_assert_str_eq(activation_name(ACTIVATION(SPARSEMAX)), "sparsemax");
 }
 END_TEST
 
@@ -65,12 +66,19 @@ static const struct {
      "mine"},
     {"{\"class_name\": \"LeakyReLU\", \"config\": {\"negative_slope\": 0.1}}",
      ERR_UNSUPPORTED, "LeakyReLU"},
+    {"{\"module\": \"builtins\", \"class_name\": \"function\", \"config\": "
+     "\"my_package>swoosh\", \"registered_name\": \"function\"}",
+     ERR_UNSUPPORTED, "activation my_package>swoosh is not one of Keras"},
+    /* of one's own, though it has the name of one of Keras */
+    {"{\"module\": \"mine\", \"class_name\": \"function\", \"config\": "
+     "\"relu\", \"registered_name\": \"relu\"}",
+     ERR_UNSUPPORTED, "--custom-objects"},
 };
 
 START_TEST(refuses_by_name)
 {
     json_t *value = sample_json(bad[_i].json);
-    enum activation a;
+    const struct elephas_activation *a;
     struct err err = {0};
 
     ck_assert_int_eq(activation_parse(value, &a, &err), bad[_i].code);
@@ -88,18 +96,18 @@ START_TEST(shapes)
     struct shape odd = {.rank = 1, .dim = {5}};
     struct shape none = {.rank = 0};
 
-    unit_ok(activation_shape(ACTIVATION_SOFTMAX, &in, &out, &err), &err);
+    unit_ok(activation_shape(ACTIVATION(SOFTMAX), &in, &out, &err), &err);
     ck_assert(shape_equal(&in, &out));
-    unit_ok(activation_shape(ACTIVATION_RELU, &none, &out, &err), &err);
+    unit_ok(activation_shape(ACTIVATION(RELU), &none, &out, &err), &err);
     ck_assert(shape_equal(&none, &out));
-    unit_ok(activation_shape(ACTIVATION_GLU, &in, &out, &err), &err);
+    unit_ok(activation_shape(ACTIVATION(GLU), &in, &out, &err), &err);
     ck_assert_int_eq(out.dim[0], 3);
     ck_assert_int_eq(out.dim[1], 4);
-    ck_assert_int_eq(activation_shape(ACTIVATION_GLU, &odd, &out, &err),
+    ck_assert_int_eq(activation_shape(ACTIVATION(GLU), &odd, &out, &err),
                      ERR_INVALID);
-    ck_assert_int_eq(activation_shape(ACTIVATION_SOFTMAX, &none, &out, &err),
+    ck_assert_int_eq(activation_shape(ACTIVATION(SOFTMAX), &none, &out, &err),
                      ERR_INVALID);
-    ck_assert_int_eq(activation_shape(ACTIVATION_THRESHOLD, &in, &out, &err),
+    ck_assert_int_eq(activation_shape(ACTIVATION(THRESHOLD), &in, &out, &err),
                      ERR_UNSUPPORTED);
 }
 END_TEST

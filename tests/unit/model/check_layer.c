@@ -225,7 +225,7 @@ START_TEST(options_reach_the_kernels)
                        "\"swish\"}");
     ck_assert_int_eq(dense->units, 7);
     ck_assert(!dense->use_bias);
-    ck_assert_int_eq(dense->activation, ACTIVATION_SILU);
+    ck_assert_ptr_eq(dense->activation, ACTIVATION(SILU));
     dropout = options_of(model, "Dropout", "{\"rate\": 0.25, \"seed\": 9}");
     ck_assert_double_eq(dropout->rate, 0.25);
     ck_assert(dropout->has_seed);

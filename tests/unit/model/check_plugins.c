@@ -123,6 +123,73 @@ START_TEST(names_that_nobody_has)
     ck_assert_ptr_null(plugins_layer("my_package>Nothing"));
     ck_assert_ptr_null(plugins_layer(""));
     ck_assert_ptr_null(plugins_layer(name));
+    ck_assert_ptr_null(plugins_activation("my_package>nothing"));
+    ck_assert_ptr_null(plugins_loss("my_package>nothing"));
+    ck_assert_ptr_null(plugins_metric("my_package>nothing"));
+}
+END_TEST
+
+/* As a library would define them. */
+static double zero(const void *state, const struct elephas_unit *unit)
+{
+    (void)state;
+    (void)unit;
+    return 0.0;
+}
+
+extern const struct elephas_loss elephas_loss_my_package_zero;
+const struct elephas_loss elephas_loss_my_package_zero = {
+    .abi = ELEPHAS_PLUGIN_ABI, .name = "my_package>zero", .value = zero};
+extern const struct elephas_loss elephas_loss_my_package_old;
+const struct elephas_loss elephas_loss_my_package_old = {
+    .abi = ELEPHAS_PLUGIN_ABI + 1, .name = "my_package>old", .value = zero};
+
+START_TEST(names_are_whole_and_versions_equal)
+{
+    ck_assert_ptr_eq(plugins_loss("my_package>zero"),
+                     &elephas_loss_my_package_zero);
+    ck_assert_ptr_null(plugins_loss("my.package>zero"));
+    ck_assert_ptr_null(plugins_loss("my_package>old"));
+    ck_assert_ptr_null(plugins_metric("my_package>zero"));
+}
+END_TEST
+
+START_TEST(where_they_are)
+{
+    struct opt_list dirs = {{"/nowhere", dir}, 2};
+    struct opt_list names = {{"a.so", "a.so"}, 2};
+    struct opt_list none = {{NULL}, 0};
+    struct err err = {0};
+    char want[160];
+    char *paths;
+
+    make_dir();
+    put_file("a.so", 0644);
+    unit_ok(plugins_paths(&dirs, &names, ',', &paths, &err), &err);
+    (void)snprintf(want, sizeof(want), "%s/a.so,%s/a.so", dir, dir);
+    ck_assert_str_eq(paths, want);
+    mem_free(paths);
+    unit_ok(plugins_paths(&dirs, &none, ',', &paths, &err), &err);
+    ck_assert_str_eq(paths, "");
+    mem_free(paths);
+    put_file("a.so", 0666);
+    ck_assert_int_eq(plugins_paths(&dirs, &names, ',', &paths, &err),
+                     ERR_DENIED);
+    remove_all("a.so");
+}
+END_TEST
+
+START_TEST(names_of_ones_own)
+{
+    struct err err = {0};
+
+    ck_assert(plugins_is_custom("my_package>zero"));
+    ck_assert(!plugins_is_custom("zero"));
+    ck_assert_str_eq(plugins_bare_name("my_package>zero"), "zero");
+    ck_assert_str_eq(plugins_bare_name("zero"), "zero");
+    ck_assert_int_eq(plugins_missing("loss", "a>b", &err), ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "custom loss a>b"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "--custom-objects"));
 }
 END_TEST
 
@@ -135,6 +202,9 @@ static TCase *plugins(void)
     tcase_add_test(tc, a_link_to_elsewhere);
     tcase_add_test(tc, lists_from_the_environment);
     tcase_add_test(tc, names_that_nobody_has);
+    tcase_add_test(tc, names_are_whole_and_versions_equal);
+    tcase_add_test(tc, where_they_are);
+    tcase_add_test(tc, names_of_ones_own);
     return tc;
 }
 

@@ -90,7 +90,7 @@ START_TEST(activations_in_layers)
     size_t in;
     size_t t;
 
-    if (_i == ACTIVATION_THRESHOLD) {
+    if (_i == ACTIVATION_INDEX_THRESHOLD) {
         return; /* refused by the model */
     }
     in = graph_input(&g, "[3]");

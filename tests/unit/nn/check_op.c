@@ -77,23 +77,23 @@ START_TEST(gradient_of_a_closing_activation)
     float dx[2];
     struct op op = {.y = outputs, .dy = gradients};
 
-    op_activation_backward(&op, ACTIVATION_TANH, NULL, dx, 1, 2);
+    op_activation_backward(&op, ACTIVATION(TANH), NULL, dx, 1, 2);
     unit_assert_close(dx[0], 2.0 * 0.75, 1e-6);
     unit_assert_close(dx[1], 4.0 * 0.9375, 1e-6);
     op.dlogits = dlogits;
-    op_activation_backward(&op, ACTIVATION_TANH, NULL, dx, 1, 2);
+    op_activation_backward(&op, ACTIVATION(TANH), NULL, dx, 1, 2);
     unit_assert_close(dx[0], 11.5, 1e-6);
     unit_assert_close(dx[1], 23.75, 1e-6);
     /* in place, where linear has nothing to do */
-    op_activation_backward(&op, ACTIVATION_LINEAR, NULL, dy, 1, 2);
+    op_activation_backward(&op, ACTIVATION(LINEAR), NULL, dy, 1, 2);
     unit_assert_close(dy[0], 12.0, 1e-6);
     op.dlogits = NULL;
-    op_activation_backward(&op, ACTIVATION_LINEAR, NULL, dx, 1, 2);
+    op_activation_backward(&op, ACTIVATION(LINEAR), NULL, dx, 1, 2);
     unit_assert_close(dx[1], 24.0, 1e-6);
     /* only the loss asks for something */
     op.dlogits = dlogits;
     gradients[0] = NULL;
-    op_activation_backward(&op, ACTIVATION_TANH, NULL, dx, 1, 2);
+    op_activation_backward(&op, ACTIVATION(TANH), NULL, dx, 1, 2);
     unit_assert_close(dx[0], 10.0, 1e-6);
     unit_assert_close(dx[1], 20.0, 1e-6);
 }

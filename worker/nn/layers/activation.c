@@ -6,7 +6,7 @@
 #include "worker/nn/activation.h"
 #include "worker/nn/op.h"
 
-static enum activation function(const struct op *op)
+static const struct elephas_activation *function(const struct op *op)
 {
     const struct activation_options *options = op->layer->options;
 
@@ -27,7 +27,7 @@ static int create(struct op *op, struct err *err)
 static enum op_view view(const struct op *op, bool training)
 {
     (void)training;
-    return function(op) == ACTIVATION_LINEAR ? OP_SAME : OP_OWN;
+    return function(op) == ACTIVATION(LINEAR) ? OP_SAME : OP_OWN;
 }
 
 static int forward(struct op *op, struct err *err)

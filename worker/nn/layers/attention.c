@@ -160,7 +160,7 @@ static int forward(struct op *op, struct err *err)
         score(op, &z, op->x[0] + r * z.t * z.d, op->x[z.key] + r * z.s * z.d,
               weights);
         hide(op, &z, r, weights);
-        activation_forward(ACTIVATION_SOFTMAX, weights, weights, z.t, z.s);
+        activation_forward(ACTIVATION(SOFTMAX), weights, weights, z.t, z.s);
         if (drops(op, op->training)) {
             used = weights + 2 * n;
             memcpy(used, weights, n * sizeof(*used));

@@ -52,7 +52,7 @@ static int create(struct op *op, struct err *err)
     return closing_check(&s->closing, op, err);
 }
 
-static enum activation tail(const struct op *op)
+static const struct elephas_activation *tail(const struct op *op)
 {
     const struct conv_options *o = op->layer->options;
 

@@ -35,7 +35,7 @@ static struct sizes sizes_of(const struct op *op)
     return s;
 }
 
-static enum activation function(const struct op *op)
+static const struct elephas_activation *function(const struct op *op)
 {
     const struct dense_options *options = op->layer->options;
 
@@ -62,9 +62,9 @@ static int create(struct op *op, struct err *err)
 
 static bool keeps_z(const struct op *op, bool training)
 {
-    enum activation a = function(op);
+    const struct elephas_activation *a = function(op);
 
-    return op->wants_logits || a == ACTIVATION_GLU ||
+    return op->wants_logits || a == ACTIVATION(GLU) ||
            (training && activation_needs_input(a));
 }
 
@@ -75,7 +75,7 @@ static void plan(struct op *op, bool training)
         op_input_size(op, 0) / op_input_width(op, 0) * (size_t)options->units;
 
     op->saved_size = keeps_z(op, training) ? z : 0;
-    op->scratch_size = training && function(op) == ACTIVATION_GLU ? z : 0;
+    op->scratch_size = training && function(op) == ACTIVATION(GLU) ? z : 0;
 }
 
 static int forward(struct op *op, struct err *err)
@@ -119,7 +119,7 @@ static void backward(struct op *op)
     if (op->dy[0] != NULL) {
         /* dy is done with, and as wide as dz but for glu */
         float *into =
-            options->activation == ACTIVATION_GLU ? op->scratch : op->dy[0];
+            options->activation == ACTIVATION(GLU) ? op->scratch : op->dy[0];
 
         op_activation_backward(op, options->activation, z, into, s.rows,
                                s.units);

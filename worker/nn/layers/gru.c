@@ -39,7 +39,8 @@ static void add(const float *from, float *to, size_t n)
 /* The gates z and r, then the sum of g. */
 static void gates_row(struct rnn *r, size_t i, size_t t)
 {
-    enum activation recurrent = r->options->recurrent_activation;
+    const struct elephas_activation *recurrent =
+        r->options->recurrent_activation;
     const float *bias = recurrent_bias(r);
     bool after = resets_after(r);
     size_t n = r->units;
@@ -127,7 +128,8 @@ static void state_back(struct rnn *r, size_t i, size_t t)
 /* The gradients of z and r; back: of r h (reset before). */
 static void gates_back(struct rnn *r, size_t i, size_t t, const float *back)
 {
-    enum activation recurrent = r->options->recurrent_activation;
+    const struct elephas_activation *recurrent =
+        r->options->recurrent_activation;
     size_t n = r->units;
     const float *z = rnn_at(r, r->z, i, t, r->wide);
     const float *h = rnn_at(r, r->h, i, t, n);

@@ -15,7 +15,8 @@ enum { GATE_I, GATE_F, GATE_G, GATE_O, GATES };
 
 static void forward_row(struct rnn *r, size_t i, size_t t)
 {
-    enum activation recurrent = r->options->recurrent_activation;
+    const struct elephas_activation *recurrent =
+        r->options->recurrent_activation;
     size_t n = r->units;
     const float *z = rnn_at(r, r->z, i, t, r->wide);
     const float *before = rnn_at(r, r->kept, i, t, n);
@@ -48,8 +49,9 @@ static void forward_step(struct rnn *r, size_t t)
 
 static void backward_row(struct rnn *r, size_t i, size_t t)
 {
-    enum activation a = r->options->activation;
-    enum activation recurrent = r->options->recurrent_activation;
+    const struct elephas_activation *a = r->options->activation;
+    const struct elephas_activation *recurrent =
+        r->options->recurrent_activation;
     size_t n = r->units;
     const float *z = rnn_at(r, r->z, i, t, r->wide);
     const float *before = rnn_at(r, r->kept, i, t, n);

@@ -180,7 +180,7 @@ static void weigh(const struct op *op, const struct sizes *z, size_t row,
             *w = sees(op, z, row, i, j) ? *w * scale : HIDDEN;
         }
     }
-    activation_forward(ACTIVATION_SOFTMAX, weights, weights, z->t, z->s);
+    activation_forward(ACTIVATION(SOFTMAX), weights, weights, z->t, z->s);
     for (size_t i = 0; i < z->t * z->s; i++) {
         if (zeros && !sees(op, z, row, i / z->s, i % z->s)) {
             weights[i] = 0.0f;

@@ -37,13 +37,13 @@ static int create(struct op *op, struct err *err)
     return 0;
 }
 
-static enum activation tail(const struct op *op)
+static const struct elephas_activation *tail(const struct op *op)
 {
     const struct slices *s = op->state;
     bool last = slices_whole(s) && s->width == op_input_width(op, 0);
 
-    return last && op->mask_shapes[0] == NULL ? ACTIVATION_SOFTMAX
-                                              : ACTIVATION_LINEAR;
+    return last && op->mask_shapes[0] == NULL ? ACTIVATION(SOFTMAX)
+                                              : ACTIVATION(LINEAR);
 }
 
 static void plan(struct op *op, bool training)
@@ -80,7 +80,7 @@ static int forward(struct op *op, struct err *err)
     for (size_t r = 0; r < op->rows; r++) {
         for (size_t i = 0; i < s->count; i++) {
             gather(op, r, i, v);
-            activation_forward(ACTIVATION_SOFTMAX, v, v, 1, s->width);
+            activation_forward(ACTIVATION(SOFTMAX), v, v, 1, s->width);
             slices_scatter(s, i, v, op->y[0] + r * n);
         }
     }
@@ -101,8 +101,8 @@ static void backward(struct op *op)
     if (op->dx[0] == NULL) {
         return;
     }
-    if (tail(op) == ACTIVATION_SOFTMAX) {
-        op_activation_backward(op, ACTIVATION_SOFTMAX, op->x[0], op->dx[0],
+    if (tail(op) == ACTIVATION(SOFTMAX)) {
+        op_activation_backward(op, ACTIVATION(SOFTMAX), op->x[0], op->dx[0],
                                op->rows * s->count, s->width);
         return;
     }
@@ -111,7 +111,8 @@ static void backward(struct op *op)
         for (size_t i = 0; i < s->count; i++) {
             slices_gather(s, i, op->y[0] + r * n, y);
             slices_gather(s, i, op->dy[0] + r * n, d);
-            activation_backward(ACTIVATION_SOFTMAX, NULL, y, d, d, 1, s->width);
+            activation_backward(ACTIVATION(SOFTMAX), NULL, y, d, d, 1,
+                                s->width);
             slices_scatter(s, i, d, op->dx[0] + r * n);
         }
     }
