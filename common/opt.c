@@ -74,12 +74,22 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
+/* A whole number of any size is as good as no upper limit. */
+static bool has_top(const struct opt *o)
+{
+    return o->type != OPT_INT || o->max < (double)INT64_MAX;
+}
+
 static int check_range(const struct opt *o, double value, const char *text,
                        struct err *err)
 {
     if ((o->min != 0 || o->max != 0) && !(value >= o->min && value <= o->max)) {
-        return err_set(err, ERR_INVALID, "--%s %s: must be from %.15g to %.15g",
-                       o->name, text, o->min, o->max);
+        return has_top(o) ? err_set(err, ERR_INVALID,
+                                    "--%s %s: must be from %.15g to %.15g",
+                                    o->name, text, o->min, o->max)
+                          : err_set(err, ERR_INVALID,
+                                    "--%s %s: must be at least %.15g", o->name,
+                                    text, o->min);
     }
     return 0;
 }

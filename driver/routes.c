@@ -100,12 +100,15 @@ static const struct route *find_route(struct http_exchange *x)
         if (method_fits(table[i].method, http_method(x))) {
             return &table[i];
         }
-        used += (size_t)snprintf(allow + used, sizeof(allow) - used, "%s%s",
-                                 used != 0 ? ", " : "", table[i].method);
+        used += (size_t)snprintf(allow + used, sizeof(allow) - used, "%s%s%s",
+                                 used != 0 ? ", " : "", table[i].method,
+                                 strcmp(table[i].method, "GET") == 0 ? ", HEAD"
+                                                                     : "");
     }
     if (used != 0) {
         http_reply_header(x, "Allow", allow);
-        http_reply_problem(x, 405, "invalid", "this path has other methods");
+        http_reply_problem(x, 405, "invalid",
+                           "this path has other methods: see Allow");
     } else {
         http_reply_problem(x, 404, "not_found",
                            "there is nothing at this path: see the API "

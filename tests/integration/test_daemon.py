@@ -164,10 +164,11 @@ def bad_requests(s):
     refused(ask(s, "GET", "/v1/jobs/a/b/c/d/e/f/g"), 404, "not_found")
     answer = ask(s, "PUT", "/v1/jobs", b"{}")
     refused(answer, 405, "invalid")
-    assert answer[1]["Allow"] == "POST, GET", answer[1]
+    assert answer[1]["Allow"] == "POST, GET, HEAD", answer[1]
     refused(ask(s, "POST", "/v1/jobs", b"{}", content_type="text/plain"), 415, "invalid", "application/json")
     refused(ask(s, "POST", "/v1/models", b"", content_type="application/json"), 415, "invalid", "protobuf")
     refused(ask(s, "POST", "/v1/jobs", b'{"kind": '), 400, "invalid", "line 1")
+    refused(ask(s, "POST", "/v1/jobs", b""), 400, "invalid", "empty")
     refused(ask(s, "POST", "/v1/jobs", b'[1]'), 400, "invalid", "object")
     refused(ask(s, "POST", "/v1/jobs", b'\xff\xfe'), 400, "invalid")
     refused(ask(s, "POST", "/v1/jobs", {"kind": "train", "modle": "x"}), 400, "invalid", "modle")
