@@ -10,6 +10,7 @@
 #include "driver/data_roots.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
+#include "driver/row_files.h"
 #include "driver/store.h"
 #include "driver/train.h"
 
@@ -17,6 +18,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The hash of a model that holds what the source job knows now. */
 static int freeze_job(struct daemon *d, const char *name,
@@ -95,6 +97,32 @@ static int check_data(struct daemon *d, const struct job_spec *spec,
     return rc;
 }
 
+/* What a directory or a pattern holds is told by the names of its files. */
+static int look_at_files(struct job_spec *spec, struct err *err)
+{
+    struct row_files files = {0};
+    struct stat st;
+    const char *source;
+    int rc = 0;
+
+    if (!reads_files(spec) || !spec->format_guessed) {
+        return 0;
+    }
+    source = spec->sources.items[0];
+    if (stat(source, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        return 0;
+    }
+    /* that there are none is found, and told, when the job reads them */
+    if (row_files_add(&files, source, NULL) == 0 && files.count != 0) {
+        rc = job_spec_guess_format(spec, files.paths[0], err);
+        if (rc != 0) {
+            (void)err_wrap(err, "data");
+        }
+    }
+    row_files_deinit(&files);
+    return rc;
+}
+
 static int make_job(struct daemon *d, struct view text, struct job **job,
                     struct err *err)
 {
@@ -113,10 +141,13 @@ static int make_job(struct daemon *d, struct view text, struct job **job,
         memcpy(hash, spec->model, sizeof(hash));
     }
     if (rc == 0) {
-        rc = check_model(d, spec, hash, err);
+        rc = check_data(d, spec, err);
     }
     if (rc == 0) {
-        rc = check_data(d, spec, err);
+        rc = look_at_files(spec, err);
+    }
+    if (rc == 0) {
+        rc = check_model(d, spec, hash, err);
     }
     if (rc == 0) {
         rc = jobs_add(d->jobs, &spec, hash, job, err);

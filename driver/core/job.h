@@ -49,6 +49,7 @@ struct job_spec {
     char *source_job; /* or NULL */
     struct job_strings sources;
     char *format; /* "csv" ... */
+    bool format_guessed; /* from the name of the first source */
     int header;   /* -1 guess, 0 absent, 1 present */
     struct job_strings labels;
     struct job_strings features;
@@ -77,6 +78,10 @@ struct job_spec {
 int job_spec_parse(const json_t *request, struct job_spec **out,
                    struct err *err) ERR_CHECKED;
 void job_spec_destroy(struct job_spec **spec);
+/* A better guess of the format, from the name of a file of the first source (a
+ * directory or pattern tells nothing). Nothing if the request says it. */
+int job_spec_guess_format(struct job_spec *spec, const char *path,
+                          struct err *err) ERR_CHECKED;
 /* The full request again, with all defaults; a new reference, NULL without
  * memory. job_spec_parse() of it gives the same spec. */
 json_t *job_spec_json(const struct job_spec *spec);

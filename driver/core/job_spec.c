@@ -78,19 +78,12 @@ static const char *guess_format(const char *path)
     return "csv";
 }
 
-static int read_format(const json_t *data, struct job_spec *spec,
-                       struct err *err)
+static int set_format(struct job_spec *spec, const char *format,
+                      struct err *err)
 {
     static const char *const built[] = {"csv", "libsvm", "json", "b64"};
     static const char *const elsewhere[] = {"parquet", "orc", "text", "table"};
-    const char *format = spec->sources.count != 0
-                             ? guess_format(spec->sources.items[0])
-                             : "table";
-    int rc = jget_string_or(data, "format", format, &format, err);
 
-    if (rc != 0) {
-        return rc;
-    }
     for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
         if (strcmp(format, elsewhere[i]) == 0 && job_spark_is(spec)) {
             return job_copy_text("format", format, &spec->format, err);
@@ -109,6 +102,40 @@ static int read_format(const json_t *data, struct job_spec *spec,
     }
     return err_set(err, ERR_INVALID,
                    "format: %.64s is none of csv, libsvm, json, b64", format);
+}
+
+static int read_format(const json_t *data, struct job_spec *spec,
+                       struct err *err)
+{
+    const char *format = spec->sources.count != 0
+                             ? guess_format(spec->sources.items[0])
+                             : "table";
+    int rc = jget_string_or(data, "format", format, &format, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    spec->format_guessed = jget_member(data, "format") == NULL;
+    return set_format(spec, format, err);
+}
+
+int job_spec_guess_format(struct job_spec *spec, const char *path,
+                          struct err *err)
+{
+    char *was = spec->format;
+    int rc;
+
+    if (!spec->format_guessed) {
+        return 0;
+    }
+    spec->format = NULL;
+    rc = set_format(spec, guess_format(path), err);
+    if (rc != 0) {
+        spec->format = was;
+        return rc;
+    }
+    mem_free(was);
+    return 0;
 }
 
 static int read_class_weight(const json_t *data, struct job_spec *spec,

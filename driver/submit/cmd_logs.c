@@ -44,18 +44,20 @@ static int show(struct reader *r, struct view piece, struct err *err)
     int rc = 0;
 
     if (r->command->json == NULL) {
-        if (fwrite(piece.data, 1, piece.len, stdout) != piece.len ||
-            fflush(stdout) != 0) {
-            return err_errno(err, ERR_IO, errno, "standard output");
-        }
-        return 0;
+        (void)fwrite(piece.data, 1, piece.len, stdout);
+        (void)fflush(stdout);
     }
-    for (size_t i = 0; rc == 0 && i < piece.len; i++) {
+    for (size_t i = 0; r->command->json != NULL && rc == 0 && i < piece.len;
+         i++) {
         if (piece.data[i] == '\n') {
             rc = show_line(r, err);
         } else if (r->line.len < LINE_MAX_BYTES) {
             rc = buf_append(&r->line, &piece.data[i], 1, err);
         }
+    }
+    if (rc == 0 && ferror(stdout)) { /* do not follow for nobody */
+        rc = err_set(err, ERR_IO, "standard output: not all could be written");
+        r->command->unheard = command_reader_is_gone();
     }
     return rc;
 }

@@ -72,7 +72,9 @@ static int fetch(struct command *c, struct session *s, struct err *err)
     int rc;
 
     if (strcmp(c->opt.output, "-") == 0) {
-        return transfer(c, s, stdout, err);
+        rc = transfer(c, s, stdout, err);
+        c->unheard = rc == ERR_IO && ferror(stdout) && command_reader_is_gone();
+        return rc;
     }
     rc = file_stage_create(c->opt.output, 0644, &stage, err);
     if (rc == 0) {

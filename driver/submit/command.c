@@ -7,8 +7,16 @@
 #include "common/jget.h"
 #include "common/mem.h"
 
-#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <unistd.h>
+
+bool command_reader_is_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
 
 bool command_interrupted(const struct command *c)
 {
@@ -57,9 +65,8 @@ int command_event(const struct command *c, json_t *event, struct err *err)
         rc = err_nomem(err);
         goto out;
     }
-    if (fprintf(c->json, "%s\n", text) < 0 || fflush(c->json) != 0) {
-        rc = err_errno(err, ERR_IO, errno, "standard output");
-    }
+    (void)fprintf(c->json, "%s\n", text);
+    (void)fflush(c->json);
 out:
     mem_free(text);
     json_decref(event);

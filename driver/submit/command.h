@@ -26,7 +26,12 @@ struct command {
     FILE *json;           /* event lines; NULL without --json */
     char job[128];        /* id of the job at hand, or empty */
     bool closed;          /* the last event line is out */
+    bool unheard;         /* rows for a reader that has gone were left out */
 };
+
+/* Whether standard output is a pipe that nobody reads any more: someone has
+ * seen enough ("| head"), which is no failure. */
+bool command_reader_is_gone(void);
 
 /* Whether the user asked to stop since command_handle_interrupt(). */
 bool command_interrupted(const struct command *c);
@@ -40,7 +45,8 @@ void command_say(const struct command *c, const char *format, ...)
     ERR_PRINTF(2, 3);
 
 /* With --json: one line. Takes the reference of event, also on failure; NULL
- * (no memory left to make it) is ERR_NOMEM. ERR_IO if standard output fails. */
+ * (no memory left to make it) is ERR_NOMEM. That standard output fails is no
+ * reason to leave work undone: ferror(stdout) tells main() at the end. */
 int command_event(const struct command *c, json_t *event,
                   struct err *err) ERR_CHECKED;
 

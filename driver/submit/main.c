@@ -161,7 +161,11 @@ int main(int argc, char **argv)
     }
     catch_signals();
     rc = run_verb(verb, argc - 1, argv + 1, &c, &err);
-    if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+    if (rc != 0 && c.unheard) {
+        rc = 0;
+    }
+    if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)) &&
+        !command_reader_is_gone()) {
         rc = err_set(&err, ERR_IO, "standard output: not all could be written");
     }
     return rc == 0 ? 0 : fail(rc, &err);

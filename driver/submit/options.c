@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define AT(member) offsetof(struct options, member)
 #define FLAG(g, grp, n, l, m, h)                                               \
@@ -98,7 +99,8 @@ static const struct entry entries[] = {
     LIST(OPTIONS_DATA, "Data", "data", data, "SRC",
          "file, directory or pattern with the rows; may be repeated"),
     TEXT(OPTIONS_DATA, "Data", "format", format, "FORMAT",
-         "csv, libsvm, json, parquet ... (default: guessed from the name)"),
+         "csv, libsvm, json, parquet ... (default: guessed from the names of "
+         "the files)"),
     TEXT(OPTIONS_DATA, "Data", "table", table, "NAME",
          "with --engine spark: read this table instead of files"),
     TEXT(OPTIONS_DATA, "Data", "sql", sql, "QUERY",
@@ -273,8 +275,17 @@ static int check_model(const struct options *o, unsigned groups,
     return 0;
 }
 
-/* Whether the rows carry their label, so that no column must be named. */
-static bool is_libsvm(const struct options *o)
+/* What a directory or pattern holds, elephasd finds out. */
+static bool is_one_file(const char *path)
+{
+    struct stat st;
+
+    return strpbrk(path, "*?[") == NULL &&
+           !(stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
+/* Whether the rows may carry their label, so that no column must be named. */
+static bool may_be_libsvm(const struct options *o)
 {
     static const char *const endings[] = {".libsvm", ".libsvm.gz", ".svm",
                                           ".svm.gz"};
@@ -291,7 +302,7 @@ static bool is_libsvm(const struct options *o)
             return true;
         }
     }
-    return false;
+    return path[0] != '\0' && !is_one_file(path);
 }
 
 static int check_data(const struct options *o, unsigned groups, struct err *err)
@@ -307,7 +318,8 @@ static int check_data(const struct options *o, unsigned groups, struct err *err)
     if (o->scale == 0) {
         return err_set(err, ERR_INVALID, "--scale 0: must not be 0");
     }
-    if ((groups & OPTIONS_LABELS) != 0 && o->label == NULL && !is_libsvm(o)) {
+    if ((groups & OPTIONS_LABELS) != 0 && o->label == NULL &&
+        !may_be_libsvm(o)) {
         return err_set(err, ERR_INVALID,
                        "--label: missing; name the column with the label");
     }

@@ -279,6 +279,35 @@ def relative_paths_and_patterns(s):
     expect(s.submit(*base, "--data", "part9*.csv", cwd=s.work), 2, r"part9\*\.csv: no file matches")
 
 
+def a_directory_tells_its_format(s):
+    """Neither a directory's name nor a pattern's says what the files hold."""
+    s.daemon()
+    with open(CSV, encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))[:60]
+    for name in ("json", "svm"):
+        os.mkdir(s.path(name))
+        open(s.path(f"{name}/_SUCCESS"), "w", encoding="utf-8").close()
+    for part in range(2):
+        with open(s.path(f"json/part-{part}.jsonl"), "w", encoding="utf-8") as f:
+            for row in rows[part * 30:part * 30 + 30]:
+                f.write(json.dumps({k: float(v) for k, v in row.items()}) + "\n")
+        with open(s.path(f"svm/part-{part}.libsvm"), "w", encoding="utf-8") as f:
+            for row in rows[part * 30:part * 30 + 30]:
+                values = [row[k] for k in row if k != "target"]
+                f.write(f"{row['target']} " + " ".join(f"{i + 1}:{v}" for i, v in enumerate(values)) + "\n")
+    base = ["evaluate", "--model", MODEL, "--json"]
+    want = expect(s.submit(*base, "--label", "target", "--data", s.path("json/part-0.jsonl"), "--data",
+                           s.path("json/part-1.jsonl")), 0).last["metrics"]
+    for label, source in (("target", "json"), ("target", "json/"), ("target", "json/part-*"), (None, "svm"),
+                          (None, "svm/part-?.*")):
+        words = ["--label", label] if label else []
+        out = expect(s.submit(*base, *words, "--data", s.path(source)), 0)
+        assert distance(list(out.last["metrics"].values()), list(want.values())) < 1e-6, (source, out.last)
+    expect(s.submit(*base, "--data", s.path("json")), 2, "label: missing")
+    os.rename(s.path("svm/part-0.libsvm"), s.path("svm/part-0.parquet"))
+    expect(s.submit(*base, "--label", "target", "--data", s.path("svm")), 2, "parquet cannot be read by the local")
+
+
 # ---- servers and tokens ----
 
 def free_port():
@@ -529,13 +558,43 @@ def standard_output_that_is_full(s):
             p = subprocess.run([f"{s.bin}/elephas-submit", *map(str, words)], stdout=full, stderr=subprocess.PIPE,
                                env=s.environment(), text=True, timeout=60, check=False)
             assert p.returncode == 1 and "standard output" in p.stderr, (words, p)
+    # the work was done all the same
+    assert os.path.exists(s.path("o.keras"))
+
+
+def a_reader_that_has_seen_enough(s):
+    """submit ... | head: no complaint, and nothing of the work is left out."""
+    s.daemon()
+    out = s.path("o.keras")
+    for words in ([*TRAIN, "--epochs", 3, "--output", out], [*TRAIN, "--epochs", 3, "--output", out, "--json"],
+                  ["list"], ["list", "--json"], ["train", "--help"], ["status", "JOB"], ["logs", "JOB"],
+                  ["logs", "JOB", "-f", "--json"],
+                  ["predict", "--model", MODEL, "--data", CSV, "--label", "target", "--output", "-"]):
+        jobs = s.get_json("/v1/jobs")["jobs"]
+        words = [jobs[0]["id"] if word == "JOB" else word for word in words]
+        reads, writes = os.pipe()
+        os.close(reads)
+        p = subprocess.run([f"{s.bin}/elephas-submit", *map(str, words)], stdout=writes, stderr=subprocess.PIPE,
+                           env=s.environment(), text=True, timeout=60, check=False)
+        os.close(writes)
+        assert p.returncode == 0 and "elephas-submit:" not in p.stderr, (words, p)
+        if words[0] == "train" and "--output" in words:
+            os.unlink(out)
+    # another failure is one
+    reads, writes = os.pipe()
+    os.close(reads)
+    p = subprocess.run([f"{s.bin}/elephas-submit", "status", "jnothing"], stdout=writes, stderr=subprocess.PIPE,
+                       env=s.environment(), text=True, timeout=60, check=False)
+    os.close(writes)
+    assert p.returncode == 2 and "no job jnothing" in p.stderr, p
 
 
 if __name__ == "__main__":
     run([train_json_is_as_promised, train_plain_output_is_a_line_per_epoch, evaluate_prints_metrics,
          predict_keeps_the_order, predict_class_is_the_largest, verbs_about_jobs, no_wait_and_cancel,
          failed_jobs_end_with_one, usage_is_refused, output_that_cannot_be_written, relative_paths_and_patterns,
+         a_directory_tells_its_format,
          no_daemon_is_three, tokens, progress_on_a_terminal, interrupt_cancels, interrupted_twice_leaves_at_once,
          interrupt_leaves_the_job_of_another, a_restarted_daemon_is_found_again,
          embedded_works_and_leaves_nothing, embedded_interrupted_or_killed, embedded_that_cannot_start,
-         standard_output_that_is_full])
+         standard_output_that_is_full, a_reader_that_has_seen_enough])
