@@ -317,16 +317,6 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c,
     return x->failure != 0;
 }
 
-/* Time ran out before a connection was there to ask over. */
-static bool never_asked(const struct exchange *x)
-{
-    long sent = 0;
-
-    return curl_easy_getinfo(x->client->curl, CURLINFO_REQUEST_SIZE, &sent) ==
-               CURLE_OK &&
-           sent == 0;
-}
-
 static int transport_error(const struct exchange *x, CURLcode code)
 {
     const char *url = x->client->url;
@@ -338,10 +328,6 @@ static int transport_error(const struct exchange *x, CURLcode code)
     case CURLE_OUT_OF_MEMORY:
         return err_nomem(x->err);
     case CURLE_OPERATION_TIMEDOUT:
-        if (never_asked(x)) {
-            return err_set(x->err, ERR_UNREACHABLE,
-                           "no elephasd answers at %s: %s", url, detail);
-        }
         return err_set(x->err, ERR_TIMEOUT, "%s%s: no answer in time: %s", url,
                        x->request->path, detail);
     case CURLE_COULDNT_CONNECT:

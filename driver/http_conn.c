@@ -266,6 +266,18 @@ static void take_head(struct conn *c, size_t len)
     }
 }
 
+/* Refuses what did not become a request. */
+static bool refuse_bytes(struct conn *c, int status, const struct err *err)
+{
+    c->x = exchange_create(c, 0);
+    if (c->x == NULL) {
+        conn_kill(c);
+        return false;
+    }
+    refuse(c, status, err);
+    return true;
+}
+
 /* Whether the state changed. */
 static bool advance_head(struct conn *c)
 {
@@ -274,6 +286,7 @@ static bool advance_head(struct conn *c)
     size_t have = evbuffer_get_length(in);
     size_t look = have < o->max_head + 1 ? have : o->max_head + 1;
     const unsigned char *data;
+    struct err err = {0};
     size_t len;
 
     if (have == 0) {
@@ -289,24 +302,21 @@ static bool advance_head(struct conn *c)
         (void)evbuffer_drain(in, 1);
         return true;
     }
+    if (*data <= ' ' || *data >= 0x7f) {
+        (void)err_set(&err, ERR_PROTO,
+                      "this is no HTTP request; TLS is not spoken here");
+        return refuse_bytes(c, 400, &err);
+    }
     len = http_head_length((const char *)data, look);
     if (len != 0 && len <= o->max_head) {
         take_head(c, len);
         return true;
     }
     if (have > o->max_head) {
-        struct err err = {0};
-
-        c->x = exchange_create(c, 0);
-        if (c->x == NULL) {
-            conn_kill(c);
-            return false;
-        }
         (void)err_set(&err, ERR_LIMIT,
                       "the head of the request is longer than %zu bytes",
                       o->max_head);
-        refuse(c, 431, &err);
-        return true;
+        return refuse_bytes(c, 431, &err);
     }
     if (!c->head_began) {
         c->head_began = true;

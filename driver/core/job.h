@@ -48,9 +48,9 @@ struct job_spec {
     char *model;      /* content hash, or NULL */
     char *source_job; /* or NULL */
     struct job_strings sources;
-    char *format; /* "csv" ... */
+    char *format;        /* "csv" ... */
     bool format_guessed; /* from the name of the first source */
-    int header;   /* -1 guess, 0 absent, 1 present */
+    int header;          /* -1 guess, 0 absent, 1 present */
     struct job_strings labels;
     struct job_strings features;
     char *sample_weight;          /* or NULL */

@@ -306,6 +306,21 @@ def files_that_may_not_grow(s):
     assert ask(s, "POST", "/v1/models", message, content_type="application/x-protobuf")[0] == 201
 
 
+def not_http_at_all(s):
+    """A TLS hello is no head that is still to come: it is answered at once."""
+    s.daemon()
+    host, port = s.url[len("http://"):].split(":")
+    for hello in (b"\x16\x03\x01\x02\x00\x01\x00", b"\x80\x2e", b"\x00"):
+        with socket.create_connection((host, int(port)), timeout=5) as c:
+            begun = time.monotonic()
+            c.sendall(hello)
+            answer = c.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 400 "), answer
+            assert time.monotonic() - begun < 3
+    out = s.submit("ping", "--server", s.url.replace("http:", "https:"), timeout=30)
+    assert out.status == 3 and "https://" in out.err, (out.status, out.err)
+
+
 def slow_clients(s):
     """Hundreds of requests that never get complete hold nobody up, and end."""
     s.daemon()
@@ -778,7 +793,7 @@ if __name__ == "__main__":
     only = sys.argv[2:]
     run([to_the_end(t) for t in [pages_for_people_and_probes, bad_requests, requests_that_do_not_fit_the_model, tokens,
          tokens_elsewhere_than_on_loopback, a_workers_token_is_good_for_its_job_only, bodies_over_the_limit,
-         files_that_may_not_grow, slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
+         files_that_may_not_grow, not_http_at_all, slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
          other_jobs_use_a_jobs_model, the_queue_keeps_its_order,
          a_name_comes_before_the_beginning_of_an_id, jobs_side_by_side_do_not_mix,
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,

@@ -427,32 +427,6 @@ START_TEST(nobody_there_is_unreachable)
 }
 END_TEST
 
-START_TEST(tls_with_someone_mute_is_unreachable)
-{
-    struct http_client *c = NULL;
-    struct http_request q = {.method = "GET", .path = "/ok", .timeout_ms = 300};
-    struct http_response r;
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char url[64];
-    struct err err = {0};
-
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    ck_assert_int_eq(listen(fd, 4), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d",
-                   ntohs(at.sin_port));
-    unit_ok(http_client_create(url, NULL, &c, &err), &err);
-    ck_assert_int_eq(http_client_send(c, &q, &r, &err), ERR_UNREACHABLE);
-    ck_assert_ptr_nonnull(strstr(err.msg, "no elephasd answers at https://"));
-    http_response_deinit(&r);
-    http_client_destroy(&c);
-    (void)close(fd);
-}
-END_TEST
-
 START_TEST(limits_the_answer)
 {
     struct http_client *c = client(NULL);
@@ -616,7 +590,6 @@ static TCase *requests(void)
     tcase_add_test(tc, maps_errors);
     tcase_add_test(tc, waits_no_longer_than_it_is_told);
     tcase_add_test(tc, nobody_there_is_unreachable);
-    tcase_add_test(tc, tls_with_someone_mute_is_unreachable);
     tcase_add_test(tc, limits_the_answer);
     tcase_add_test(tc, streams);
     tcase_add_test(tc, refuses_what_is_no_server);
