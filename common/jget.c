@@ -23,7 +23,8 @@ int jget_parse(const char *text, size_t len, json_t **out, struct err *err)
             return err_nomem(err);
         }
         if (len == 0) {
-            return err_set(err, ERR_INVALID, "not valid JSON: it is empty");
+            return err_set(err, ERR_INVALID,
+                           "not valid JSON at line 1, column 0: it is empty");
         }
         return err_set(err, ERR_INVALID,
                        "not valid JSON at line %d, column %d: %s", fault.line,
