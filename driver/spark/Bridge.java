@@ -18,6 +18,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Paths;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -156,12 +157,17 @@ public final class Bridge {
         conf.set("spark.extraListeners", (listeners.isEmpty() ? "" : listeners + ",")
                 + Watch.class.getName());
         String master = conf.get("spark.master", "local[*]");
+        Daemon daemon = new Daemon(order.server, order.token, order.job);
+        FutureTask<String> tried = null;
         if (master.startsWith("local")) {
             // nothing is tried twice on a local master unless it says how often
             conf.setMaster(master.replaceFirst("^local\\[([^,\\]]+)\\]$", "local[$1,4]"));
             conf.setIfMissing("spark.ui.enabled", "false");
             if (!order.localWorker.isEmpty()) {
                 order.worker = order.localWorker;
+            }
+            if (!master.startsWith("local-cluster")) {
+                tried = Preflight.here(daemon, order.worker);
             }
         }
         checkMaster(master);
@@ -180,8 +186,11 @@ public final class Bridge {
         reporter.log("Spark " + spark.version() + " application " + spark.sc().applicationId()
                 + " on " + master);
         awaitExecutors(conf, master);
-        Preflight.run(spark, new Daemon(order.server, order.token, order.job), order.worker,
-                Watch.get().slots());
+        if (tried != null) {
+            Preflight.await(tried);
+        } else {
+            Preflight.run(spark, daemon, order.worker, Watch.get().slots());
+        }
     }
 
     /** A standalone master that is not there costs Spark a minute to notice. */

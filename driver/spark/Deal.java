@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: MIT
 //
 // Deal: gives the rows of a data set to N partitions so that nothing depends on
-// which executor was faster: every row carries its number in the data, and a
-// partition is sorted by it. In turn (row i to partition i mod N, as the local
+// which executor was faster. In turn (row i to partition i mod N, as the local
 // engine does) for training and evaluation; in runs for prediction, whose
 // output then has the order of the input.
+//
+// There are two ways. In a shuffle every row carries its number in the data, and
+// a partition is sorted by it: each row is read twice (rows are counted before)
+// and moved once. Or every task reads all of the data and keeps its own rows:
+// nothing is counted, moved, sorted or written to disk, and a lost executor
+// takes nothing with it. That is the better way for few partitions, and it
+// needs data that read the same each time.
 package elephas.spark;
 
+import java.io.Serializable;
+import java.lang.reflect.Method;
 import java.util.Iterator;
 import java.util.List;
+import java.util.NoSuchElementException;
+import org.apache.spark.Partition;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.rdd.PartitionCoalescer;
+import org.apache.spark.rdd.PartitionGroup;
+import org.apache.spark.rdd.RDD;
+import scala.Option;
 import scala.Tuple2;
 
 final class Deal {
@@ -33,6 +47,13 @@ final class Deal {
 
     static <R> JavaRDD<R> inTurn(JavaRDD<R> rows, int n, long[] counts) {
         return deal(rows, counts, new Turns(n));
+    }
+
+    /** The same, by reading all of the rows in each of the n tasks. */
+    static <R> JavaRDD<R> inTurnOfAll(JavaRDD<R> rows, int n) {
+        RDD<R> all = rows.rdd().coalesce(n, false, Option.apply(new Everywhere()), null);
+        return new JavaRDD<>(all, rows.classTag()).mapPartitionsWithIndex(
+                (partition, it) -> new Nth<>(it, partition, n), true);
     }
 
     static <R> JavaRDD<R> inRuns(JavaRDD<R> rows, int n, long[] counts) {
@@ -106,6 +127,64 @@ final class Deal {
         @Override
         public int getPartition(Object key) {
             return (int) ((double) (Long) key / all * n);
+        }
+    }
+
+    /** Every partition is made of all partitions of the parent, in their order. */
+    private static final class Everywhere implements PartitionCoalescer, Serializable {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public PartitionGroup[] coalesce(int n, RDD<?> parent) {
+            PartitionGroup[] groups = new PartitionGroup[n];
+            for (int i = 0; i < n; i++) {
+                groups[i] = new PartitionGroup(Option.empty());
+                for (Partition p : parent.partitions()) {
+                    append(groups[i].partitions(), p);
+                }
+            }
+            return groups;
+        }
+
+        /** Scala's += has another signature in Spark 3.5 than in 4. */
+        private static void append(Object buffer, Partition p) {
+            try {
+                Method add = buffer.getClass().getMethod("$plus$eq", Object.class);
+                add.invoke(buffer, p);
+            } catch (ReflectiveOperationException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    /** Of n rows the one with this number, from 0; of the next n the same. */
+    private static final class Nth<R> implements Iterator<R> {
+        private final Iterator<R> rows;
+        private final int n;
+        private int skip;
+
+        Nth(Iterator<R> rows, int number, int n) {
+            this.rows = rows;
+            this.n = n;
+            this.skip = number;
+        }
+
+        @Override
+        public boolean hasNext() {
+            while (skip > 0 && rows.hasNext()) {
+                rows.next();
+                skip--;
+            }
+            return skip == 0 && rows.hasNext();
+        }
+
+        @Override
+        public R next() {
+            if (!hasNext()) {
+                throw new NoSuchElementException();
+            }
+            skip = n - 1;
+            return rows.next();
         }
     }
 }

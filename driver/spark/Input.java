@@ -19,6 +19,8 @@ final class Input<R> {
     JavaRDD<R> rows;
     JavaRDD<R> validation; // from a source of its own, or null
     Places places;
+    private Text text; // where rows and validation are lines of files, or null
+    private Text validationText;
 
     private Input(JavaSparkContext spark, Order order, JavaRDD<R> rows, Encoder<R> encoder) {
         this.spark = spark;
@@ -45,12 +47,14 @@ final class Input<R> {
         boolean deal = order.workers > 0;
         Text text = Text.open(spark, order.data, order.data.source, deal);
         Input<String> in = new Input<>(spark, order, text.lines, new Encoder.Text());
+        in.text = text;
         in.head.rows("format", text.format);
         if (order.data.format.equals("csv")) {
             in.head.names(text.names);
         }
         if (!order.validationSource.isEmpty()) {
-            in.validation = Text.open(spark, order.data, order.validationSource, deal).lines;
+            in.validationText = Text.open(spark, order.data, order.validationSource, deal);
+            in.validation = in.validationText.lines;
         }
         in.place();
         return in;
@@ -96,7 +100,8 @@ final class Input<R> {
                 && !(n == 1 && rows.getNumPartitions() == 1);
         long[] counts = null;
         boolean runs = order.is("predict");
-        if (order.split > 0 || (deal && (!known || runs))) {
+        boolean byAll = !runs && text != null && text.readByAll(n);
+        if (order.split > 0 || (deal && !byAll && (!known || runs))) {
             counts = Deal.count(rows);
         }
         long all = 0;
@@ -112,7 +117,8 @@ final class Input<R> {
             rows = Deal.inRuns(rows, n, counts);
             places = Places.unknown();
         } else if (deal) {
-            rows = Deal.inTurn(rows, n, counts != null ? counts : new long[1]);
+            rows = byAll ? Deal.inTurnOfAll(rows, n)
+                    : Deal.inTurn(rows, n, counts != null ? counts : new long[1]);
             places = Places.dealt(n, train);
         } else if (counts != null) {
             places = Places.runs(counts, train);
@@ -121,7 +127,10 @@ final class Input<R> {
         } else {
             places = Places.unknown();
         }
-        if (validation != null) {
+        if (validation != null && validationText != null
+                && validationText.readByAll(rows.getNumPartitions())) {
+            validation = Deal.inTurnOfAll(validation, rows.getNumPartitions());
+        } else if (validation != null) {
             int to = rows.getNumPartitions();
             long[] theirs = validation.getNumPartitions() > 1 ? Deal.count(validation)
                     : new long[1];

@@ -3,7 +3,8 @@
 // Preflight: before any work, tasks on executors try what every worker will
 // need: the name of elephasd's address resolves, it can be connected to, it
 // takes the job's token, and the worker's executable runs. A fault is an
-// answer, not an exception, so that Spark does not try it four times.
+// answer, not an exception, so that Spark does not try it four times. With a local
+// master this process is the executor, and it is tried while Spark starts.
 package elephas.spark;
 
 import java.io.IOException;
@@ -18,6 +19,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -33,6 +36,27 @@ final class Preflight implements Serializable {
     private Preflight(Daemon daemon, List<String> worker) {
         this.daemon = daemon;
         this.worker = new ArrayList<>(worker);
+    }
+
+    /** Begins to try in this process; await() ends it. */
+    static FutureTask<String> here(Daemon daemon, List<String> worker) {
+        Preflight check = new Preflight(daemon, worker);
+        FutureTask<String> task = new FutureTask<>(check::tryAll);
+        Thread thread = new Thread(task, "elephas preflight");
+        thread.setDaemon(true);
+        thread.start();
+        return task;
+    }
+
+    static void await(FutureTask<String> begun) throws Failure {
+        try {
+            String answer = begun.get();
+            if (!answer.isEmpty()) {
+                throw new Failure(answer);
+            }
+        } catch (InterruptedException | ExecutionException e) {
+            throw new Failure("the preflight: " + Failure.reason(e), e);
+        }
     }
 
     /** Tries on as many tasks as can run at once. */

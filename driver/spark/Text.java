@@ -14,15 +14,24 @@ import org.apache.spark.api.java.JavaSparkContext;
 final class Text {
     /** Less than this is read by one task: counting it first would cost more. */
     private static final long SMALL = 32L << 20;
+    /** So many tasks read all of it in less time than it takes to shuffle it. */
+    private static final int FEW = 4;
 
     final JavaRDD<String> lines;
     final String names; // the header line, or null
     final String format; // as the worker knows it
+    final long bytes; // of all files
 
-    private Text(JavaRDD<String> lines, String names, String format) {
+    private Text(JavaRDD<String> lines, String names, String format, long bytes) {
         this.lines = lines;
         this.names = names;
         this.format = format;
+        this.bytes = bytes;
+    }
+
+    /** Whether each of n tasks is to read all of it, instead of its part. */
+    boolean readByAll(int n) {
+        return n <= FEW || bytes <= SMALL;
     }
 
     static boolean reads(String format) {
@@ -42,7 +51,7 @@ final class Text {
         JavaRDD<String> lines = spark.textFile(files.joined(), least)
                 .mapPartitions(it -> new Rows(it, header), true);
         String format = data.format.equals("text") ? "csv" : data.format;
-        return new Text(lines, names, format);
+        return new Text(lines, names, format, files.bytes());
     }
 
     /** Lines without blank ones, and without a header at the beginning. */
