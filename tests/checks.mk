@@ -53,6 +53,17 @@ check-spark: ## a real Spark cluster on loopback
 bench: programs ## worker start-up, parsing, training and demo times
 	$(Q)tests/bench/bench.py $(B)/bin
 
+# beside Elephas 7.3.0; PEER= leaves that out, RUNS=5 repeats more often
+.PHONY: bench-spark
+PEER := build/venv-peer
+bench-spark: ## a job on Spark beside Spark's start, the local engine and Elephas
+	$(Q)deploy/deps.sh build spark
+	$(Q)$(MAKE) --no-print-directory programs spark bundle
+	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
+	$(if $(PEER),$(Q)tests/keras/venv.sh $(PEER) tests/bench/peer-requirements.txt)
+	$(Q)tests/bench/bench_spark.py $(B)/bin $(SPARK_VENV)/spark \
+	  $(if $(PEER),--peer $(PEER)/bin/python) $(if $(RUNS),--runs $(RUNS))
+
 lint: $(GEN_H) ## house rules: dependency law, sizes, headers, scripts
 	$(Q)python3 tests/lint/lint.py .
 	$(Q)tests/lint/headers.sh $(CC) -std=c11 $(CPPFLAGS_ALL) -Wall -Wextra -Werror
