@@ -29,6 +29,11 @@ for page in docs/man/*.[18]; do
     [ -f "$page" ] || continue
     put 644 "$page" "share/man/man${page##*.}/$(basename "$page")"
 done
+# of `make spark bundle`, where they were made
+for file in build/gcc/share/elephas/elephas-spark.jar build/gcc/share/elephas/elephas-worker-*.tar.gz; do
+    [ -f "$file" ] || continue
+    put 644 "$file" "share/elephas/$(basename "$file")"
+done
 unit=$(mktemp)
 trap 'rm -f "$unit"' EXIT
 # the prefix as the service will see it, without DESTDIR

@@ -7,7 +7,7 @@
 
 CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
   'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' \
-  check-golden check-sim check-fuzz check-integration check-keras
+  check-golden check-sim check-fuzz check-integration check-keras check-deploy
 
 check: ## everything that must hold, from a bare machine; ends with the count
 	$(Q)deploy/deps.sh build check
@@ -49,6 +49,13 @@ check-spark: ## a real Spark cluster on loopback
 	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
 	$(Q)TEST_SPARK_HOME=$(SPARK_VENV)/spark SCRIPT_TIMEOUT=900 tests/lib/run-scripts.sh spark $(B)/bin \
 	  $(sort $(wildcard tests/spark/test_*.py))
+
+.PHONY: check-deploy
+check-deploy: programs ## what deploy/ has for Spark, Kubernetes and containers
+	$(Q)deploy/deps.sh build check spark
+	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
+	$(Q)tests/keras/venv.sh build/venv-deploy tests/deploy/requirements.txt
+	$(Q)build/venv-deploy/bin/python tests/deploy/check_deploy.py $(B)/bin $(SPARK_VENV)/spark
 
 bench: programs ## worker start-up, parsing, training and demo times
 	$(Q)tests/bench/bench.py $(B)/bin
