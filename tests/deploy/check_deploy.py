@@ -217,6 +217,31 @@ def test_the_container_has_what_the_programs_link():
     assert not missing, f"not installed in the container: {missing}"
 
 
+def sources():
+    """What the programs and the bridge may say, with literals put together."""
+    text = ""
+    for path in glob.glob(f"{ROOT}/driver/**/*.[cj]*", recursive=True) + glob.glob(f"{ROOT}/worker/*.c"):
+        with open(path, encoding="utf-8") as f:
+            text += f.read()
+    return re.sub(r'"[\s\\]*\+?[\s\\]*"', "", text)
+
+
+def test_messages_of_the_document_are_real():
+    """Each row of the troubleshooting table has words that are said."""
+    with open(f"{ROOT}/docs/SPARK.md", encoding="utf-8") as f:
+        table = f.read().split("## Troubleshooting")[1]
+    said, count, wrong = sources(), 0, []
+    for message in re.findall(r"(?m)^\| `(.+?)`", table):
+        # names, numbers and quoted words are not in the source
+        parts = re.split(r"\.\.\.|[^ ]*[/0-9][^ ]*|[^ ]*:[^ ]+|\b[A-Z]{1,4}\b|'[^']*'|[()]", message)
+        runs = [" ".join(words[i:j]) for words in map(str.split, parts)
+                for i in range(len(words)) for j in range(i + 2, len(words) + 1)]
+        if not any(len(run) >= 10 and run in said for run in runs):
+            wrong.append(message)
+        count += 1
+    assert count > 20 and not wrong, wrong
+
+
 def main():
     passed = failed = 0
     for name, test in list(globals().items()):

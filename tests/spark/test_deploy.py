@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """deploy/spark/standalone: the script of the documents starts a cluster, a job
-runs on it with a private elephasd, and nothing is left when it is stopped."""
+runs on it with a private elephasd, a program of one's own evaluates the model
+there, and nothing is left when the cluster is stopped."""
+import glob
+import json
 import os
 import subprocess
 import sys
@@ -27,6 +30,42 @@ def cluster(s, verb, status=0, says="", **more):
     return text.strip()
 
 
+def train(s, master):
+    out = s.submit("train", "--embedded", "--model", sparklib.make_model(s, 64, 10), "--data", f"{DATA}/digits.csv",
+                   "--label", "label", "--nb-classes", 10, "--workers", 2, "--epochs", 3, "--seed", 1, "--output",
+                   s.path("digits.keras"), "--engine", "spark", "--master", master, "--spark-home",
+                   sparklib.spark_home(), "--conf", "spark.executor.memory=512m", "--conf", "spark.executor.cores=1",
+                   "--json", timeout=300)
+    assert out.status == 0, out.err
+    assert out.last["samples"] == 1797, out.last
+
+
+def evaluate(s, master):
+    """The example gives the numbers of elephas-submit."""
+    home = sparklib.spark_home()
+    python = os.path.join(os.path.dirname(home), "bin", "python")
+    environment = {**os.environ, "SPARK_HOME": home, "PYSPARK_PYTHON": python, "PYSPARK_DRIVER_PYTHON": python}
+    subprocess.run([python, f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", s.path("tables")], check=True,
+                   env=environment, capture_output=True, timeout=240)
+    bundle = glob.glob(os.path.join(s.bin, "..", "share", "elephas", "elephas-worker-*.tar.gz"))[0]
+    command = [f"{home}/bin/spark-submit", "--master", master]
+    for key, value in sparklib.SMALL.items():
+        command += ["--conf", f"{key}={value}"]
+    out = subprocess.run([*command, "--files", s.path("digits.keras"), "--archives", f"{bundle}#elephas",
+                          os.path.join(ROOT, "deploy", "examples", "spark", "evaluate_rows.py"),
+                          "./elephas/bin/elephas-worker", "./digits.keras", s.path("tables/numbers.parquet"), "label",
+                          "10"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         timeout=240, check=False)
+    assert out.returncode == 0, out.stderr[-3000:]
+    got = json.loads(out.stdout.splitlines()[-1])
+    want = s.submit("evaluate", "--embedded", "--model", s.path("digits.keras"), "--data", f"{DATA}/digits.csv",
+                    "--label", "label", "--nb-classes", 10, "--json").last
+    assert got["samples"] == want["samples"] == 1797, got
+    assert got["metrics"].keys() == want["metrics"].keys(), (got, want)
+    for name, value in want["metrics"].items():
+        assert abs(got["metrics"][name] - value) < 1e-5, (got, want)
+
+
 def test_a_cluster_by_script(s):
     cluster(s, "status", 1, "there is no cluster")
     cluster(s, "start", 1, "SPARK_HOME is not set", SPARK_HOME="")
@@ -37,13 +76,8 @@ def test_a_cluster_by_script(s):
         assert cluster(s, "master") == master
         assert cluster(s, "status").count(": process ") == 3
         cluster(s, "start", 1, "runs already")
-        out = s.submit("train", "--embedded", "--model", f"{DATA}/mnist_mlp.keras", "--data",
-                       f"{DATA}/mnist5k_train.csv.gz", "--label", "label", "--scale", 255, "--nb-classes", 10,
-                       "--workers", 2, "--epochs", 1, "--output", s.path("out.keras"), "--engine", "spark", "--master",
-                       master, "--spark-home", sparklib.spark_home(), "--conf", "spark.executor.memory=512m",
-                       "--conf", "spark.executor.cores=1", "--json", timeout=300)
-        assert out.status == 0, out.err
-        assert out.last["samples"] == 4000 and os.path.exists(s.path("out.keras")), out.last
+        train(s, master)
+        evaluate(s, master)
     finally:
         cluster(s, "stop")
     cluster(s, "status", 1, "there is no cluster")

@@ -36,7 +36,10 @@ public final class PredictRows {
                 Map.of("OPENBLAS_NUM_THREADS", "1"));
         StructType schema = frame.schema().add("prediction",
                 DataTypes.createArrayType(DataTypes.DoubleType));
-        // one line for each row, in order, so the two zip
+        // One line for each row, in order, so the two zip. The rows are computed
+        // twice, once for each side: they must come in the same order both times,
+        // as those of a file do. After a join or a repartition write or persist()
+        // them first.
         JavaRDD<Row> joined = rows.zip(lines).map(pair -> join(pair._1(), pair._2()));
         spark.createDataFrame(joined, schema).write().mode("overwrite").parquet(args[4]);
         spark.stop();

@@ -45,7 +45,9 @@ def join(pair):
     return (*row, [float(value) for value in line.split(",")])
 
 
-# one line for each row, in order, so the two zip
+# One line for each row, in order, so the two zip. The rows are computed twice,
+# once for each side: they must come in the same order both times, as those of
+# a file do. After a join or a repartition write or persist() them first.
 spark.createDataFrame(rows.zip(lines).map(join), [*frame.columns, "prediction"]) \
     .write.mode("overwrite").parquet(output)
 spark.stop()
