@@ -264,6 +264,14 @@ static bool is_control(struct view line)
            (line.len == MARK_LEN || line.data[MARK_LEN] == ' ');
 }
 
+/* "#elephas/" and something else than our version. */
+static bool is_of_another_version(struct view line)
+{
+    size_t n = MARK_LEN - 1;
+
+    return line.len > n && memcmp(line.data, MARK, n) == 0 && !is_control(line);
+}
+
 static void skip_byte_order_mark(struct view *line)
 {
     if (line->len >= 3 && memcmp(line->data, "\xef\xbb\xbf", 3) == 0) {
@@ -291,6 +299,14 @@ int stream_create(int fd, struct stream **out, struct err *err)
         goto out;
     }
     skip_byte_order_mark(&s->line);
+    if (!s->at_end && is_of_another_version(s->line)) {
+        rc = err_set(err, ERR_PROTO,
+                     "the first line is %.*s: this elephas-worker knows " MARK
+                     " only",
+                     (int)strcspn((const char *)s->line.data, " \r\n"),
+                     (const char *)s->line.data);
+        goto out;
+    }
     if (!s->at_end && is_control(s->line)) {
         s->identity.present = true;
         rc = take_control(s, (const char *)s->line.data + MARK_LEN, err);

@@ -169,7 +169,8 @@ START_TEST(refuses_numbers_that_are_none)
     static const char *const lines[] = {
         "#elephas/1 partition=x\n", "#elephas/1 partition=4294967296\n",
         "#elephas/1 attempt=\n",    "#elephas/1 header=2\n",
-        "#elephas/1 first=-1\n",    "#elephas/1 step=99999999999999999999\n"};
+        "#elephas/1 first=-1\n",    "#elephas/1 step=99999999999999999999\n",
+        "#elephas/2 partition=0\n", "#elephas/10\n"};
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct stream *s = NULL;
