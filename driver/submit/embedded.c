@@ -208,8 +208,9 @@ static int explain(const struct embedded *e, const char *what, struct err *err)
         last = strrchr(text, '\n');
         last = last != NULL ? last + 1 : text;
     }
-    (void)err_set(err, ERR_UNREACHABLE, "the private elephasd %s%s%s", what,
-                  last != NULL ? ": " : "", last != NULL ? last : "");
+    (void)err_set(err, ERR_UNREACHABLE, "the private elephasd %s: %s%s", what,
+                  last != NULL ? last : "it left no word; is there room in ",
+                  last != NULL ? "" : e->dir);
     buf_deinit(&log);
     mem_free(path);
     return ERR_UNREACHABLE;
@@ -322,7 +323,8 @@ int embedded_start(bool (*interrupted)(void *), void *context,
         goto out;
     }
     if (mkdtemp(e->dir) == NULL) {
-        rc = err_errno(err, ERR_IO, errno, "%s", e->dir);
+        rc = err_errno(err, ERR_UNREACHABLE, errno,
+                       "--embedded: %s (see TMPDIR)", e->dir);
         mem_free(e->dir);
         e->dir = NULL;
         goto out;

@@ -178,7 +178,8 @@ START_TEST(no_program)
     (void)snprintf(path, sizeof(path), "%s/bin:/bin", dir);
     ck_assert_int_eq(setenv("PATH", path, 1), 0);
     ck_assert_int_eq(setenv("TMPDIR", "/no/where", 1), 0);
-    ck_assert_int_eq(embedded_start(NULL, NULL, &e, &err), ERR_IO);
+    ck_assert_int_eq(embedded_start(NULL, NULL, &e, &err), ERR_UNREACHABLE);
+    ck_assert_ptr_nonnull(strstr(err.msg, "--embedded: /no/where/"));
     ck_assert_ptr_null(e);
 }
 END_TEST
