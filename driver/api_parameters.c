@@ -33,7 +33,6 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
     q->has_epoch = http_query(x, "epoch") != NULL;
     q->has_range =
         http_query(x, "begin") != NULL || http_query(x, "end") != NULL;
-    q->known = http_header(x, "if-none-match");
     if ((rc = http_query_u64(x, "partition", 0, &partition, err)) != 0 ||
         (rc = http_query_u64(x, "step", 0, &q->step, err)) != 0 ||
         (rc = http_query_u64(x, "epoch", 0, &q->epoch, err)) != 0 ||
@@ -96,8 +95,7 @@ static int pack_stored(const struct job *job, const struct model *model,
 
 /* What a job has left does not change any more: its version is its name.
  * Returns whether the asker has it already; it is answered then. */
-static bool is_known(struct http_exchange *x, const struct job *job,
-                     const struct train_query *q)
+static bool is_known(struct http_exchange *x, const struct job *job)
 {
     char etag[32];
 
@@ -108,7 +106,7 @@ static bool is_known(struct http_exchange *x, const struct job *job,
         etag, sizeof(etag), "\"%lld\"",
         (long long)json_integer_value(json_object_get(job->result, "version")));
     http_reply_header(x, "ETag", etag);
-    if (q->known == NULL || strcmp(q->known, etag) != 0) {
+    if (!http_knows(x, etag)) {
         return false;
     }
     http_reply(x, 304, NULL, (struct view){NULL, 0});
@@ -165,7 +163,7 @@ void api_job_parameters(struct daemon *d, struct http_exchange *x,
         http_reply_problem(x, 410, "state", "the job has ended");
     } else if (q.has_step || q.has_epoch) {
         http_reply_problem(x, 409, "state", "the job is not running");
-    } else if (!is_known(x, job, &q)) {
+    } else if (!is_known(x, job)) {
         send_stored(d, x, job, &q);
     }
 }

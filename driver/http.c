@@ -258,6 +258,11 @@ const char *http_header(const struct http_exchange *x, const char *name)
     return http_head_header(&x->head, name);
 }
 
+bool http_knows(const struct http_exchange *x, const char *etag)
+{
+    return http_head_knows(&x->head, etag);
+}
+
 int http_query_u64(const struct http_exchange *x, const char *name,
                    uint64_t missing, uint64_t *out, struct err *err)
 {

@@ -83,6 +83,8 @@ const char *http_segment(const struct http_exchange *x, size_t i);
 /* NULL if absent. Header names in lower case. */
 const char *http_query(const struct http_exchange *x, const char *name);
 const char *http_header(const struct http_exchange *x, const char *name);
+/* Whether the asker says (If-None-Match) that he has this ETag. */
+bool http_knows(const struct http_exchange *x, const char *etag);
 /* A query parameter as a whole number; `missing` if absent. ERR_INVALID names
  * it. */
 int http_query_u64(const struct http_exchange *x, const char *name,

@@ -168,10 +168,11 @@ static int parse_request_line(char *line, char *scratch, struct http_head *h,
     if (strncmp(version, "HTTP/", 5) != 0) {
         return bad(status, 400, "this is not an HTTP request", err);
     }
-    if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0) {
+    if (strlen(version) != 8 || strncmp(version, "HTTP/1.", 7) != 0 ||
+        version[7] < '0' || version[7] > '9') {
         return bad(status, 505, "HTTP/1.1 and HTTP/1.0 are spoken here", err);
     }
-    h->minor = version[7] == '1' ? 1 : 0;
+    h->minor = version[7] != '0' ? 1 : 0;
     h->keep_alive = h->minor == 1;
     return parse_target(target, scratch, h, status, err);
 }
@@ -268,6 +269,16 @@ static int parse_header(char *line, struct http_head *h, int *status,
     return note_header(line, value, h, status, err);
 }
 
+static size_t host_count(const struct http_head *h)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->header_count; i++) {
+        n += strcmp(h->headers[i].name, "host") == 0;
+    }
+    return n;
+}
+
 int http_head_parse(char *text, char *scratch, size_t len,
                     struct http_head *out, int *status, struct err *err)
 {
@@ -308,8 +319,11 @@ int http_head_parse(char *text, char *scratch, size_t len,
     if (rc == 0 && h.chunked && h.has_length) {
         rc = bad(status, 400, "both Content-Length and Transfer-Encoding", err);
     }
-    if (rc == 0 && h.minor == 1 && http_head_header(&h, "host") == NULL) {
-        rc = bad(status, 400, "the Host header is missing", err);
+    if (rc == 0 && h.minor == 1 && host_count(&h) != 1) {
+        rc = bad(status, 400,
+                 host_count(&h) == 0 ? "the Host header is missing"
+                                     : "there is more than one Host header",
+                 err);
     }
     if (rc == 0) {
         *out = h;
@@ -325,6 +339,29 @@ const char *http_head_header(const struct http_head *head, const char *name)
         }
     }
     return NULL;
+}
+
+bool http_head_knows(const struct http_head *head, const char *etag)
+{
+    const char *p = http_head_header(head, "if-none-match");
+    size_t n = strlen(etag);
+
+    if (p != NULL && strcmp(p, "*") == 0) {
+        return true;
+    }
+    while (p != NULL) {
+        const char *end;
+
+        p += strspn(p, " \t,");
+        p += strncmp(p, "W/", 2) == 0 ? 2 : 0;
+        end = *p == '"' ? strchr(p + 1, '"') : NULL;
+        if (end != NULL && (size_t)(end - p) + 1 == n &&
+            strncmp(p, etag, n) == 0) {
+            return true;
+        }
+        p = end != NULL ? end + 1 : NULL;
+    }
+    return false;
 }
 
 const char *http_head_query(const struct http_head *head, const char *name)

@@ -60,6 +60,9 @@ int http_head_parse(char *text, char *scratch, size_t len,
 
 /* The value of a header (name in lower case), or NULL. */
 const char *http_head_header(const struct http_head *head, const char *name);
+/* Whether If-None-Match names this ETag (in quotes): the asker has it already
+ * (RFC 9110, 13.1.2: a list, weak or not, or a star). */
+bool http_head_knows(const struct http_head *head, const char *etag);
 /* The value of a query parameter ("" for "?x"), or NULL. */
 const char *http_head_query(const struct http_head *head, const char *name);
 

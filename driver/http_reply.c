@@ -102,7 +102,8 @@ static int put_head(struct http_exchange *x, int status,
                     const char *content_type, uint64_t length)
 {
     struct evbuffer *out = output(x);
-    bool has_length = length != UNKNOWN_LENGTH && status != 204;
+    bool has_length =
+        length != UNKNOWN_LENGTH && status != 204 && status != 304;
     bool failed;
 
     disarm(x);

@@ -36,7 +36,6 @@ struct train_query {
     bool whole; /* the range is the whole state */
     bool has_range;
     uint64_t begin, end;
-    const char *known; /* If-None-Match, or NULL */
 };
 /* Answers x, now or when the version exists. */
 void train_parameters(struct job *job, struct http_exchange *x,

@@ -27,7 +27,7 @@ struct waiter {
     struct waiter *next;
     struct job *job;
     struct http_exchange *x;
-    struct train_query query; /* known: points into x */
+    struct train_query query;
 };
 
 /* What is known of a partition beside struct training. */

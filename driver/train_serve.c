@@ -119,7 +119,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
     (void)snprintf(etag, sizeof(etag), "\"%llu\"",
                    (unsigned long long)training_version(t->training));
     http_reply_header(x, "ETag", etag);
-    if (q->known != NULL && strcmp(q->known, etag) == 0) {
+    if (http_knows(x, etag)) {
         http_reply(x, 304, NULL, (struct view){NULL, 0});
         return;
     }

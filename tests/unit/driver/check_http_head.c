@@ -94,6 +94,10 @@ static const struct {
     {400, "G(T / HTTP/1.1\r\n" H "\r\n"},
     {400, " / HTTP/1.1\r\n" H "\r\n"},
     {505, "GET / HTTP/2.0\r\n" H "\r\n"},
+    {505, "GET / HTTP/1.\r\n" H "\r\n"},
+    {505, "GET / HTTP/1.x\r\n" H "\r\n"},
+    {505, "GET / HTTP/1.10\r\n" H "\r\n"},
+    {400, "GET / HTTP/1.1\r\n" H "Host: y\r\n\r\n"},
     {505, "GET / HTTP/1.1 \r\n" H "\r\n"},
     {400, "GET http://x/ HTTP/1.1\r\n" H "\r\n"},
     {400, "GET /%zz HTTP/1.1\r\n" H "\r\n"},
@@ -131,6 +135,40 @@ START_TEST(refuses)
                      refused[_i].status == 404 ? ERR_NOT_FOUND : ERR_PROTO);
     ck_assert_int_eq(p.status, refused[_i].status);
     ck_assert_str_ne(p.err.msg, "");
+}
+END_TEST
+
+START_TEST(knows_what_the_asker_has)
+{
+    static const struct {
+        const char *line;
+        bool known;
+    } cases[] = {
+        {"", false},
+        {"If-None-Match: \"12\"\r\n", true},
+        {"If-None-Match: \"1\"\r\n", false},
+        {"If-None-Match: \"123\"\r\n", false},
+        {"If-None-Match: 12\r\n", false},
+        {"If-None-Match: \"12\r\n", false},
+        {"If-None-Match: W/\"12\"\r\n", true},
+        {"If-None-Match: \"a,b\", W/\"1\" ,\"12\"\r\n", true},
+        {"If-None-Match: \"a\", \"b\"\r\n", false},
+        {"If-None-Match: \"a\",\r\n", false},
+        {"If-None-Match: *\r\n", true},
+        {"If-None-Match:\r\n", false},
+    };
+    struct parsed p;
+    char text[200];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        (void)snprintf(text, sizeof(text), "GET / HTTP/1.2\r\n" H "%s\r\n",
+                       cases[i].line);
+        parse(&p, text);
+        ck_assert_int_eq(p.rc, 0);
+        ck_assert_int_eq(p.head.minor, 1); /* the highest that we know */
+        ck_assert_msg(http_head_knows(&p.head, "\"12\"") == cases[i].known,
+                      "%s", cases[i].line);
+    }
 }
 END_TEST
 
@@ -274,6 +312,7 @@ static TCase *heads(void)
     tcase_add_test(tc, knows_the_body_and_the_connection);
     tcase_add_loop_test(tc, refuses, 0,
                         (int)(sizeof(refused) / sizeof(refused[0])));
+    tcase_add_test(tc, knows_what_the_asker_has);
     tcase_add_test(tc, refuses_too_many_of_anything);
     tcase_add_test(tc, refuses_a_nul);
     tcase_add_test(tc, finds_the_end_of_a_head);
