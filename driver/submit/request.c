@@ -33,6 +33,9 @@ static int put_text(json_t *object, const char *key, const char *option,
     if (text == NULL) {
         return 0;
     }
+    if (*text == '\0') {
+        return err_set(err, ERR_INVALID, "--%s: is empty", option);
+    }
     value = json_string(text);
     if (value == NULL && mem_refused() == refused) {
         return err_set(err, ERR_INVALID, "--%s %s: not UTF-8 text", option,

@@ -218,6 +218,11 @@ START_TEST(refused_by_the_option)
     o = options("/dev/null");
     o.name = "\xff";
     assert_refused(&o, REQUEST_TRAIN, "--name");
+    o.name = "";
+    assert_refused(&o, REQUEST_TRAIN, "--name: is empty");
+    o = options("/dev/null");
+    o.sample_weight = "";
+    assert_refused(&o, REQUEST_TRAIN, "--sample-weight: is empty");
     o = options("/dev/null");
     o.class_weight = "x";
     assert_refused(&o, REQUEST_TRAIN, "--class-weight");
