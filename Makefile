@@ -165,13 +165,16 @@ $(foreach r,$(ROOMS),$(eval $(call unit_test,$(r))))
 # pinned one in a private venv. One jar runs on 3.5 and on 4.x.
 SPARK_VERSION ?= 4.0.0
 SPARK_VENV := build/venv-spark-$(SPARK_VERSION)
-SPARK_JARS = $(if $(SPARK_HOME),$(SPARK_HOME),$(SPARK_VENV)/spark)/jars
+SPARK_DIR = $(abspath $(if $(SPARK_HOME),$(SPARK_HOME),$(SPARK_VENV)/spark))
+SPARK_JARS = $(SPARK_DIR)/jars
 JAR := $(B)/share/elephas/elephas-spark.jar
 ARCH := $(shell uname -m)
 BUNDLE := $(B)/share/elephas/elephas-worker-$(VERSION)-linux-$(ARCH).tar.gz
 .PHONY: spark bundle
 
 spark: $(JAR) ## build the Java bridge (Spark from SPARK_HOME, or a private venv)
+	$(if $(SPARK_HOME),,$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION))
+	$(Q)deploy/spark-classes.sh $(SPARK_DIR) $(abspath $(JAR)) $(abspath $(dir $(JAR)))
 
 $(JAR): $(wildcard driver/spark/*.java)
 	$(if $(SPARK_HOME),,$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION))

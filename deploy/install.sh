@@ -43,7 +43,8 @@ put 644 deploy/elephasd.conf share/doc/elephasd/elephasd.conf
 put 644 README.md share/doc/elephasd/README.md
 put 644 LICENSE share/doc/elephasd/LICENSE
 if [ -n "$remove" ]; then
-    rmdir "$prefix/share/doc/elephasd" 2>/dev/null || true
+    rm -f "$prefix"/share/elephas/spark-classes-*.jsa
+    rmdir "$prefix/share/doc/elephasd" "$prefix/share/elephas" 2>/dev/null || true
     echo "removed from $prefix"
 else
     echo "installed in $prefix"

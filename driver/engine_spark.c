@@ -381,12 +381,13 @@ static int create_run(const struct engine_order *order, struct engine_run **out,
 }
 
 static int start_child(struct engine_run *run, const struct spark_argv *argv,
-                       struct err *err)
+                       const struct spark_argv *env, struct err *err)
 {
     int input[2];
     int output = -1;
     struct process_spec spec = {.path = argv->items[0],
                                 .argv = (const char *const *)argv->items,
+                                .env = (const char *const *)env->items,
                                 .death_signal = SIGTERM,
                                 .on_exit = on_child_exit,
                                 .context = run};
@@ -418,6 +419,7 @@ static int launch(struct engine_run *run, struct err *err)
     struct spark_home home = {0};
     struct spark_files files = {0};
     struct spark_argv argv = {0};
+    struct spark_argv env = {0};
     char *path = mem_printf("%s/order.json", o->job_dir);
     int rc = path != NULL ? 0 : err_nomem(err);
 
@@ -426,8 +428,8 @@ static int launch(struct engine_run *run, struct err *err)
                              getenv("SPARK_HOME"), getenv("PATH"), &home, err);
     }
     if (rc == 0) {
-        rc =
-            spark_files_find(o->workers_dir, spark_order_ships(o), &files, err);
+        rc = spark_files_find(o->workers_dir, spark_order_ships(o),
+                              home.version, &files, err);
     }
     if (rc == 0) {
         rc = spark_files_add_plugins(o, &files, err);
@@ -439,10 +441,15 @@ static int launch(struct engine_run *run, struct err *err)
         rc = spark_argv_make(o, home.submit, &files, path, &argv, err);
     }
     if (rc == 0) {
-        rc = start_child(run, &argv, err);
+        rc = spark_env_make(&files, getenv("SPARK_SUBMIT_OPTS"),
+                            getenv("SPARK_LAUNCHER_OPTS"), &env, err);
+    }
+    if (rc == 0) {
+        rc = start_child(run, &argv, &env, err);
     }
     run->order.model = NULL; /* lent for the order only */
     spark_argv_deinit(&argv);
+    spark_argv_deinit(&env);
     spark_files_deinit(&files);
     spark_home_deinit(&home);
     mem_free(path);

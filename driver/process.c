@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -38,7 +39,8 @@ static void report_and_exit(int report)
     _exit(127);
 }
 
-static void child(const struct process_spec *spec, pid_t parent, int report)
+static void child(const struct process_spec *spec, char *const *env,
+                  pid_t parent, int report)
 {
     sigset_t none;
 
@@ -68,7 +70,7 @@ static void child(const struct process_spec *spec, pid_t parent, int report)
             report_and_exit(report);
         }
     }
-    (void)execv(spec->path, (char *const *)(const void *)spec->argv);
+    (void)execve(spec->path, (char *const *)(const void *)spec->argv, env);
     report_and_exit(report);
 }
 
@@ -101,8 +103,50 @@ static int read_report(int fd)
     return n == (ssize_t)sizeof(number) ? number : 0;
 }
 
-static int fork_child(const struct process_spec *spec, struct process *p,
-                      struct err *err)
+static bool is_replaced(const char *entry, const char *const *by)
+{
+    size_t len = strcspn(entry, "=") + 1;
+
+    while (*by != NULL && strncmp(*by, entry, len) != 0) {
+        by++;
+    }
+    return *by != NULL;
+}
+
+/* The daemon's environment with the spec's entries in it. The list is to be
+ * freed, the texts are borrowed. */
+static char **make_environment(const struct process_spec *spec)
+{
+    static const char *const none[] = {NULL};
+    const char *const *more = spec->env != NULL ? spec->env : none;
+    size_t room = 1;
+    size_t n = 0;
+    char **out;
+
+    for (char **e = environ; *e != NULL; e++) {
+        room++;
+    }
+    for (const char *const *e = more; *e != NULL; e++) {
+        room++;
+    }
+    out = mem_array(room, sizeof(*out));
+    if (out == NULL) {
+        return NULL;
+    }
+    for (char **e = environ; *e != NULL; e++) {
+        if (!is_replaced(*e, more)) {
+            out[n++] = *e;
+        }
+    }
+    for (const char *const *e = more; *e != NULL; e++) {
+        out[n++] = (char *)(uintptr_t)*e;
+    }
+    out[n] = NULL;
+    return out;
+}
+
+static int fork_child(const struct process_spec *spec, char *const *env,
+                      struct process *p, struct err *err)
 {
     int report[2];
     pid_t parent = getpid();
@@ -113,7 +157,7 @@ static int fork_child(const struct process_spec *spec, struct process *p,
     }
     p->pid = fork();
     if (p->pid == 0) {
-        child(spec, parent, report[1]);
+        child(spec, env, parent, report[1]);
     }
     number = p->pid < 0 ? errno : 0;
     (void)close(report[1]);
@@ -140,15 +184,19 @@ int process_start(struct event_base *base, const struct process_spec *spec,
                   struct process **out, struct err *err)
 {
     struct process *p = mem_zalloc(sizeof(*p));
+    char **env = make_environment(spec);
     int rc;
 
-    if (p == NULL) {
+    if (p == NULL || env == NULL) {
+        mem_free(p);
+        mem_free(env);
         return err_nomem(err);
     }
     p->pidfd = -1;
     p->on_exit = spec->on_exit;
     p->context = spec->context;
-    rc = fork_child(spec, p, err);
+    rc = fork_child(spec, env, p, err);
+    mem_free(env);
     if (rc != 0) {
         goto fail;
     }

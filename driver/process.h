@@ -20,6 +20,8 @@ struct process;
 struct process_spec {
     const char *path;
     const char *const *argv; /* NULL at the end */
+    const char *const *env;  /* NAME=VALUE ..., NULL at the end: besides, or
+                                instead of, what the daemon has; or NULL */
     int fds[3];      /* the child's 0, 1 and 2; borrowed; -1 for /dev/null */
     const int *keep; /* further descriptors the child keeps, same numbers */
     size_t keep_count;

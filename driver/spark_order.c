@@ -59,7 +59,27 @@ static int find_file(const char *dir, const char *name, const char *how,
     return rc;
 }
 
-int spark_files_find(const char *workers_dir, bool bundle,
+/* Optional: made by deploy/spark-classes.sh. */
+static int find_classes(const char *dir, const char *version, char **out,
+                        struct err *err)
+{
+    *out = version == NULL
+               ? NULL
+               : mem_printf("%s/../share/elephas/spark-classes-%s.jsa", dir,
+                            version);
+    if (version != NULL && *out == NULL) {
+        return err_nomem(err);
+    }
+    /* the JVM's options are split at blanks */
+    if (*out != NULL &&
+        (access(*out, R_OK) != 0 || strpbrk(*out, " \t\"'\\") != NULL)) {
+        mem_free(*out);
+        *out = NULL;
+    }
+    return 0;
+}
+
+int spark_files_find(const char *workers_dir, bool bundle, const char *version,
                      struct spark_files *out, struct err *err)
 {
     struct utsname machine;
@@ -67,6 +87,10 @@ int spark_files_find(const char *workers_dir, bool bundle,
     int rc;
 
     memset(out, 0, sizeof(*out));
+    rc = find_classes(workers_dir, version, &out->classes, err);
+    if (rc != 0) {
+        return rc;
+    }
     rc = find_file(workers_dir, "elephas-spark.jar",
                    "the Spark engine needs it; `make spark` builds it",
                    &out->jar, err);
@@ -106,6 +130,7 @@ void spark_files_deinit(struct spark_files *files)
     mem_free(files->plugins);
     mem_free(files->jar);
     mem_free(files->bundle);
+    mem_free(files->classes);
     memset(files, 0, sizeof(*files));
 }
 
@@ -449,4 +474,33 @@ void spark_argv_deinit(struct spark_argv *argv)
     }
     mem_free(argv->items);
     memset(argv, 0, sizeof(*argv));
+}
+
+/* A JVM that cannot use the file (another Java, other jars) says nothing and
+ * starts without it. The launcher's JVM only puts a command line together. */
+int spark_env_make(const struct spark_files *files, const char *theirs,
+                   const char *launcher, struct spark_argv *out,
+                   struct err *err)
+{
+    int rc = 0;
+
+    memset(out, 0, sizeof(*out));
+    if (files->classes != NULL) {
+        rc = add_owned(out,
+                       mem_printf("SPARK_SUBMIT_OPTS=-Xshare:auto "
+                                  "-XX:SharedArchiveFile=%s -Xlog:cds=off "
+                                  "-Xlog:cds+dynamic=off %s",
+                                  files->classes, theirs != NULL ? theirs : ""),
+                       err);
+    }
+    if (rc == 0 && launcher == NULL) {
+        rc = add(out,
+                 "SPARK_LAUNCHER_OPTS=-XX:TieredStopAtLevel=1 "
+                 "-XX:+UseSerialGC",
+                 err);
+    }
+    if (rc != 0) {
+        spark_argv_deinit(out);
+    }
+    return rc;
 }

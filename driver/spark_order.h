@@ -19,11 +19,14 @@ struct spark_files {
     char *jar;     /* the bridge */
     char *bundle;  /* elephas-worker with its libraries, or NULL */
     char *plugins; /* the daemon's plug-ins, "PATH,PATH", or NULL */
+    char *classes; /* of a Spark of this version, as a JVM maps them; or NULL:
+                      it starts without */
 };
 
 /* Looks in ../share/elephas beside the workers' directory. ERR_IO says what
- * is missing and how it is made; `bundle`: that is needed too. */
-int spark_files_find(const char *workers_dir, bool bundle,
+ * is missing and how it is made; `bundle`: that is needed too; version: of the
+ * installation, or NULL. */
+int spark_files_find(const char *workers_dir, bool bundle, const char *version,
                      struct spark_files *out, struct err *err) ERR_CHECKED;
 /* Adds the plug-ins that executors need: those of the daemon, unless all is
  * done on this machine. */
@@ -51,5 +54,13 @@ int spark_argv_make(const struct engine_order *order, const char *submit,
                     const struct spark_files *files, const char *order_path,
                     struct spark_argv *out, struct err *err) ERR_CHECKED;
 void spark_argv_deinit(struct spark_argv *argv);
+
+/* What spark-submit finds in its environment so that its JVMs start sooner:
+ * NAME=VALUE lines for process_spec.env. Options that are there already
+ * (theirs: SPARK_SUBMIT_OPTS, launcher: SPARK_LAUNCHER_OPTS of the daemon, or
+ * NULL) are kept and win. */
+int spark_env_make(const struct spark_files *files, const char *theirs,
+                   const char *launcher, struct spark_argv *out,
+                   struct err *err) ERR_CHECKED;
 
 #endif

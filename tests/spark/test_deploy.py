@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""deploy/spark/standalone: the script of the documents starts a cluster, a job
-runs on it with a private elephasd, a program of one's own evaluates the model
-there, and nothing is left when the cluster is stopped."""
+"""deploy/ for real. The script of the documents starts a cluster, a job runs on
+it with a private elephasd, a program of one's own evaluates the model there,
+and nothing is left when the cluster is stopped. Spark starts from the classes
+that deploy/spark-classes.sh had written down, and also when they are no good."""
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -84,13 +86,44 @@ def test_a_cluster_by_script(s):
     assert not marked(s.work), marked(s.work)
 
 
+def test_classes_that_were_written_down(s):
+    """In a tree of its own: the file is used; one of garbage is not missed."""
+    share, home = s.path("tree/share/elephas"), sparklib.spark_home()
+    os.makedirs(share)
+    shutil.copytree(s.bin, s.path("tree/bin"))
+    for path in glob.glob(f"{s.bin}/../share/elephas/*"):
+        os.symlink(os.path.abspath(path), f"{share}/{os.path.basename(path)}")
+    classes = glob.glob(f"{share}/spark-classes-*.jsa")
+    assert classes, "make spark has written none"
+    mapped, log = "org.apache.spark.SparkContext source: shared objects file", s.path("loaded")
+    for good in (True, False):
+        if not good:
+            for path in classes:
+                os.unlink(path)
+                with open(path, "wb") as f:
+                    f.write(b"no classes" * 1000)
+        s.bin = s.path("tree/bin")
+        out = s.submit("train", "--embedded", "--model", sparklib.make_model(s, 64, 10), "--data",
+                       f"{DATA}/digits.csv", "--label", "label", "--nb-classes", 10, "--workers", 2, "--output",
+                       s.path("c.keras"), "--engine", "spark", "--master", "local[2]", "--spark-home", home, "--conf",
+                       f"spark.driver.extraJavaOptions=-Xlog:class+load:file={log}", timeout=300)
+        assert out.status == 0, out.err
+        with open(log, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        assert (mapped in text) == good and "org.apache.spark.SparkContext source" in text, good
+
+
+passed = failed = 0
 with System(sys.argv[1]) as system:
     os.environ.update(ELEPHAS_TEST_MARK=system.work, SPARK_LOCAL_IP="127.0.0.1")
-    try:
-        test_a_cluster_by_script(system)
-        print("1 passed, 0 failed")
-    except Exception:  # pylint: disable=broad-except
-        traceback.print_exc(file=sys.stdout)
-        sparklib.kill([pid for pid, _ in marked(system.work)])
-        print("0 passed, 1 failed")
-        sys.exit(1)
+    for test in (test_a_cluster_by_script, test_classes_that_were_written_down):
+        try:
+            test(system)
+            passed += 1
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            print("FAILED:", test.__name__)
+            traceback.print_exc(file=sys.stdout)
+            sparklib.kill([pid for pid, _ in marked(system.work)])
+print(f"{passed} passed, {failed} failed")
+sys.exit(1 if failed else 0)

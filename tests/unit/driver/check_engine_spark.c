@@ -436,6 +436,7 @@ START_TEST(the_child_is_given_order_and_no_secret)
     until_over();
     has(told.lines, "--class elephas.spark.Bridge");
     has(told.lines, "/job/order.json tied|");
+    has(told.lines, "SPARK_LAUNCHER_OPTS=");
     ck_assert_ptr_null(strstr(told.lines, "sesame"));
 }
 END_TEST

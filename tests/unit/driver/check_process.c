@@ -185,6 +185,33 @@ START_TEST(passes_on_only_what_is_named)
 }
 END_TEST
 
+START_TEST(gives_an_environment)
+{
+    static const char *const env[] = {"UNIT_A=new", "UNIT_C=", NULL};
+    const char *argv[] = {"sh", "-c",
+                          "echo \"$UNIT_A,$UNIT_AB,${UNIT_C-unset}\"; "
+                          "env | grep -c ^UNIT_A=",
+                          NULL};
+    struct process_spec spec = {.path = "/bin/sh",
+                                .argv = argv,
+                                .env = env,
+                                .fds = {-1, -1, -1},
+                                .on_exit = on_end,
+                                .context = &f};
+    struct err err = {0};
+
+    ck_assert_int_eq(setenv("UNIT_A", "old", 1), 0);
+    ck_assert_int_eq(setenv("UNIT_AB", "kept", 1), 0);
+    unit_ok(lines_create(f.base, on_line, &f, &f.lines, &spec.fds[1], &err),
+            &err);
+    unit_ok(process_start(f.base, &spec, &f.process, &err), &err);
+    (void)close(spec.fds[1]);
+    wait_for_end();
+    ck_assert_str_eq(f.said, "new,kept,|1|");
+    ck_assert_str_eq(getenv("UNIT_A"), "old");
+}
+END_TEST
+
 START_TEST(names_a_program_that_cannot_run)
 {
     const char *argv[] = {"x", NULL};
@@ -262,6 +289,7 @@ static TCase *all(void)
     tcase_add_test(tc, tells_the_exit_status);
     tcase_add_test(tc, kills_the_whole_group);
     tcase_add_test(tc, passes_on_only_what_is_named);
+    tcase_add_test(tc, gives_an_environment);
     tcase_add_test(tc, names_a_program_that_cannot_run);
     tcase_add_test(tc, destroys_what_runs);
     tcase_add_test(tc, cuts_and_cleans_lines);

@@ -182,9 +182,9 @@ static char *command(void)
     struct err err = {0};
     char *text = mem_strdup("");
 
-    unit_ok(
-        spark_files_find(f.workers, spark_order_ships(&f.order), &files, &err),
-        &err);
+    unit_ok(spark_files_find(f.workers, spark_order_ships(&f.order), NULL,
+                             &files, &err),
+            &err);
     unit_ok(spark_argv_make(&f.order, "SUBMIT", &files, "/j/order.json", &argv,
                             &err),
             &err);
@@ -297,15 +297,17 @@ START_TEST(missing_files_say_how_they_are_made)
     struct spark_files files = {0};
     struct err err = {0};
 
-    ck_assert_int_eq(spark_files_find("/nowhere", false, &files, &err), ERR_IO);
+    ck_assert_int_eq(spark_files_find("/nowhere", false, NULL, &files, &err),
+                     ERR_IO);
     ck_assert_ptr_nonnull(strstr(err.msg, "make spark"));
-    unit_ok(spark_files_find(f.workers, true, &files, &err), &err);
+    unit_ok(spark_files_find(f.workers, true, NULL, &files, &err), &err);
     ck_assert_int_eq(unlink(files.bundle), 0);
     spark_files_deinit(&files);
-    unit_ok(spark_files_find(f.workers, false, &files, &err), &err);
+    unit_ok(spark_files_find(f.workers, false, NULL, &files, &err), &err);
     ck_assert_ptr_null(files.bundle);
     spark_files_deinit(&files);
-    ck_assert_int_eq(spark_files_find(f.workers, true, &files, &err), ERR_IO);
+    ck_assert_int_eq(spark_files_find(f.workers, true, NULL, &files, &err),
+                     ERR_IO);
     ck_assert_ptr_nonnull(strstr(err.msg, "make bundle"));
     spark_files_deinit(&files);
 }
@@ -322,11 +324,74 @@ START_TEST(an_order_that_cannot_be_written_is_named)
 }
 END_TEST
 
+static void put_classes(const char *version)
+{
+    char path[700];
+
+    (void)snprintf(path, sizeof(path), "%s/share/elephas/spark-classes-%s.jsa",
+                   f.dir, version);
+    spark_put(path, "", 0600);
+}
+
+START_TEST(classes_of_this_version_are_used)
+{
+    struct spark_files files = {0};
+    struct spark_argv env = {0};
+    struct err err = {0};
+
+    put_classes("4.0.0");
+    unit_ok(spark_files_find(f.workers, false, "4.0.1", &files, &err), &err);
+    ck_assert_ptr_null(files.classes);
+    unit_ok(spark_env_make(&files, NULL, NULL, &env, &err), &err);
+    ck_assert_uint_eq(env.count, 1);
+    has(env.items[0], "SPARK_LAUNCHER_OPTS=");
+    spark_argv_deinit(&env);
+    /* what the daemon's environment says stays */
+    unit_ok(spark_env_make(&files, "-Xtheirs", "-Xany", &env, &err), &err);
+    ck_assert_uint_eq(env.count, 0);
+    spark_argv_deinit(&env);
+    spark_files_deinit(&files);
+    unit_ok(spark_files_find(f.workers, false, "4.0.0", &files, &err), &err);
+    has(files.classes, "spark-classes-4.0.0.jsa");
+    unit_ok(spark_env_make(&files, "-Xtheirs", "-Xany", &env, &err), &err);
+    ck_assert_uint_eq(env.count, 1);
+    has(env.items[0], "SPARK_SUBMIT_OPTS=");
+    has(env.items[0], "-XX:SharedArchiveFile=");
+    has(env.items[0], "-4.0.0.jsa ");
+    has(env.items[0], " -Xtheirs");
+    spark_argv_deinit(&env);
+    spark_files_deinit(&files);
+}
+END_TEST
+
+START_TEST(a_path_that_options_cannot_hold_is_left_out)
+{
+    struct spark_files files = {0};
+    struct err err = {0};
+    char from[700];
+    char to[700];
+
+    put_classes("4.0.0");
+    (void)snprintf(from, sizeof(from), "%s/share", f.dir);
+    (void)snprintf(to, sizeof(to), "%s/with blanks", f.dir);
+    ck_assert_int_eq(mkdir(to, 0700), 0);
+    (void)snprintf(to, sizeof(to), "%s/with blanks/share", f.dir);
+    ck_assert_int_eq(rename(from, to), 0);
+    (void)snprintf(to, sizeof(to), "%s/with blanks/bin", f.dir);
+    ck_assert_int_eq(mkdir(to, 0700), 0);
+    unit_ok(spark_files_find(to, false, "4.0.0", &files, &err), &err);
+    ck_assert_ptr_nonnull(files.jar);
+    ck_assert_ptr_null(files.classes);
+    spark_files_deinit(&files);
+}
+END_TEST
+
 static int whole(void *state, struct err *err)
 {
     struct spark_files files = {0};
     struct spark_argv argv = {0};
-    int rc = spark_files_find(f.workers, true, &files, err);
+    struct spark_argv env = {0};
+    int rc = spark_files_find(f.workers, true, "4.0.0", &files, err);
 
     if (rc == 0) {
         rc = spark_order_write(&f.order, state, err);
@@ -334,6 +399,10 @@ static int whole(void *state, struct err *err)
     if (rc == 0) {
         rc = spark_argv_make(&f.order, "SUBMIT", &files, state, &argv, err);
     }
+    if (rc == 0) {
+        rc = spark_env_make(&files, "-Xa", NULL, &env, err);
+    }
+    spark_argv_deinit(&env);
     spark_argv_deinit(&argv);
     spark_files_deinit(&files);
     return rc;
@@ -347,7 +416,8 @@ START_TEST(memory_may_run_out)
     spec("train", DATA ",\"engine\":{\"name\":\"spark\",\"master\":\"yarn\","
                        "\"deploy_mode\":\"cluster\",\"conf\":{"
                        "\"spark.a.secret\":\"x\",\"spark.b\":\"y\"}}");
-    ck_assert_int_ge(unit_oom_sweep(whole, path), 20);
+    put_classes("4.0.0");
+    ck_assert_int_ge(unit_oom_sweep(whole, path), 24);
 }
 END_TEST
 
@@ -365,6 +435,8 @@ static TCase *basic(void)
     tcase_add_test(tc, secrets_are_in_the_order_only);
     tcase_add_test(tc, missing_files_say_how_they_are_made);
     tcase_add_test(tc, an_order_that_cannot_be_written_is_named);
+    tcase_add_test(tc, classes_of_this_version_are_used);
+    tcase_add_test(tc, a_path_that_options_cannot_hold_is_left_out);
     tcase_add_test(tc, memory_may_run_out);
     return tc;
 }
