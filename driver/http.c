@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * http: the server and its listeners, and what a request says; see http.h.
+ * http: the server, and what a request says; see http.h.
  */
 #include "driver/http.h"
 
 #include "common/mem.h"
 #include "driver/http_conn.h"
+#include "driver/listen.h"
 
-#include <event2/listener.h>
-#include <event2/util.h>
-
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#define BACKLOG 512
-#define REOPEN_MS 200
 
 void http_options_init(struct http_options *options)
 {
@@ -31,51 +22,22 @@ void http_options_init(struct http_options *options)
     options->max_connections = 4096;
 }
 
-static void listen_again(struct http_server *s, bool on)
+static void on_accept(void *context, int fd)
 {
-    for (size_t i = 0; i < s->listener_count; i++) {
-        if (on) {
-            (void)evconnlistener_enable(s->listeners[i]);
-        } else {
-            (void)evconnlistener_disable(s->listeners[i]);
-        }
-    }
-}
+    struct http_server *s = context;
 
-static void on_reopen(evutil_socket_t fd, short what, void *arg)
-{
-    struct http_server *s = arg;
-
-    (void)fd;
-    (void)what;
-    if (!s->draining && s->count < s->options.max_connections) {
-        listen_again(s, true);
-    }
-}
-
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
-                      struct sockaddr *address, int len, void *arg)
-{
-    struct http_server *s = arg;
-
-    (void)listener;
-    (void)address;
-    (void)len;
     conn_accept(s, fd);
-    if (s->count >= s->options.max_connections) {
-        listen_again(s, false);
-    }
+    http_admit(s);
 }
 
-/* No descriptor is left, or no memory: without a pause the loop would spin. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
+void http_admit(struct http_server *s)
 {
-    struct http_server *s = arg;
-    struct timeval tv = {0, REOPEN_MS * 1000};
+    bool full = s->count >= s->options.max_connections;
 
-    (void)listener;
-    listen_again(s, false);
-    (void)evtimer_add(s->reopen, &tv);
+    if (full != s->full && !s->draining) {
+        s->full = full;
+        listen_pause(s->listeners, full);
+    }
 }
 
 int http_server_create(struct event_base *base,
@@ -83,16 +45,17 @@ int http_server_create(struct event_base *base,
                        struct http_server **out, struct err *err)
 {
     struct http_server *s = mem_zalloc(sizeof(*s));
+    int rc;
 
     if (s == NULL) {
         return err_nomem(err);
     }
     s->base = base;
     s->options = *options;
-    s->reopen = evtimer_new(base, on_reopen, s);
-    if (s->reopen == NULL) {
+    rc = listen_create(base, on_accept, s, &s->listeners, err);
+    if (rc != 0) {
         http_server_destroy(&s);
-        return err_nomem(err);
+        return rc;
     }
     *out = s;
     return 0;
@@ -103,10 +66,7 @@ void http_server_drain(struct http_server *s)
     struct conn *next;
 
     s->draining = true;
-    for (size_t i = 0; i < s->listener_count; i++) {
-        evconnlistener_free(s->listeners[i]);
-    }
-    s->listener_count = 0;
+    listen_close(s->listeners);
     for (struct conn *c = s->conns; c != NULL; c = next) {
         next = c->next;
         event_active(c->resume, EV_TIMEOUT, 0); /* idle ones end */
@@ -121,94 +81,24 @@ void http_server_destroy(struct http_server **server)
         return;
     }
     s->draining = true;
-    for (size_t i = 0; i < s->listener_count; i++) {
-        evconnlistener_free(s->listeners[i]);
-    }
     while (s->conns != NULL) {
         conn_kill(s->conns);
     }
-    if (s->reopen != NULL) {
-        event_free(s->reopen);
-    }
+    listen_destroy(&s->listeners);
     mem_free(s);
     *server = NULL;
 }
 
-static unsigned port_of(evutil_socket_t fd)
-{
-    struct sockaddr_storage bound;
-    socklen_t len = sizeof(bound);
-    char service[16];
-
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&bound, len, NULL, 0, service,
-                    sizeof(service), NI_NUMERICSERV) != 0) {
-        return 0;
-    }
-    return (unsigned)strtoul(service, NULL, 10);
-}
-
-static void set_port(struct sockaddr *address, unsigned port)
-{
-    if (address->sa_family == AF_INET) {
-        ((struct sockaddr_in *)(void *)address)->sin_port =
-            htons((uint16_t)port);
-    } else if (address->sa_family == AF_INET6) {
-        ((struct sockaddr_in6 *)(void *)address)->sin6_port =
-            htons((uint16_t)port);
-    }
-}
-
-static int listen_on(struct http_server *s, const struct addrinfo *ai,
-                     const char *host, unsigned *port, struct err *err)
-{
-    struct evconnlistener *listener;
-
-    set_port(ai->ai_addr, *port);
-    listener = evconnlistener_new_bind(
-        s->base, on_accept, s,
-        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-        BACKLOG, ai->ai_addr, (int)ai->ai_addrlen);
-    if (listener == NULL) {
-        int number = errno;
-
-        return err_errno(err,
-                         number == EADDRINUSE ? ERR_STATE
-                         : number == EACCES   ? ERR_DENIED
-                                              : ERR_IO,
-                         number, "cannot listen on %s:%u", host, *port);
-    }
-    evconnlistener_set_error_cb(listener, on_accept_error);
-    s->listeners[s->listener_count++] = listener;
-    *port = port_of(evconnlistener_get_fd(listener));
-    return 0;
-}
-
-/* A name may stand for several addresses ("localhost" often for two): the
- * first one must work, the others may. */
 int http_server_listen(struct http_server *s, const char *host,
                        unsigned want_port, unsigned *port, struct err *err)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    int rc = getaddrinfo(host, NULL, &hints, &found);
+    return listen_add(s->listeners, host, want_port, port, err);
+}
 
-    if (rc != 0) {
-        return err_set(err, ERR_INVALID, "cannot listen on %s: %s", host,
-                       gai_strerror(rc));
-    }
-    *port = want_port;
-    for (const struct addrinfo *ai = found;
-         rc == 0 && ai != NULL && s->listener_count < HTTP_MAX_LISTENERS;
-         ai = ai->ai_next) {
-        rc = listen_on(s, ai, host, port, ai == found ? err : NULL);
-        if (ai != found) {
-            rc = 0;
-        }
-    }
-    freeaddrinfo(found);
-    return rc;
+int http_server_share(struct http_server *s, const struct http_server *with,
+                      struct err *err)
+{
+    return listen_share(s->listeners, with->listeners, err);
 }
 
 size_t http_server_reading(const struct http_server *s)

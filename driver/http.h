@@ -73,6 +73,11 @@ void http_server_drain(struct http_server *server);
 /* Connections whose request is being read, and all. */
 size_t http_server_reading(const struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
+/* Accepts from the listeners of another server too, which may be on another
+ * thread's loop. Before both loops run. */
+int http_server_share(struct http_server *server,
+                      const struct http_server *with,
+                      struct err *err) ERR_CHECKED;
 
 /* ---- the request ---- */
 
@@ -138,6 +143,11 @@ void http_reply_reference(struct http_exchange *x, int status,
                           const char *content_type, struct view head,
                           struct view data, void (*release)(void *argument),
                           void *argument);
+/* The same for data in pieces that lie in different places. */
+void http_reply_pieces(struct http_exchange *x, int status,
+                       const char *content_type, const struct view *pieces,
+                       size_t count, void (*release)(void *argument),
+                       void *argument);
 /* The rest of an open file, which is closed here in any case. */
 void http_reply_file(struct http_exchange *x, int status,
                      const char *content_type, int fd);

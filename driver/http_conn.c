@@ -19,6 +19,7 @@
 
 #define READ_WATERMARK ((size_t)256 << 10)
 #define READ_SINGLE ((size_t)256 << 10)
+#define WRITE_SINGLE ((size_t)1 << 20) /* then others have their turn */
 #define FLUSH_ABOVE ((size_t)256 << 10)
 #define LINGER_MS 2000
 #define BODY_MIN_PROGRESS 4096 /* bytes in each stall_ms */
@@ -131,9 +132,7 @@ static void conn_free(struct conn *c)
         bufferevent_free(c->bev);
     }
     mem_free(c);
-    if (!s->draining && s->reopen != NULL) {
-        event_active(s->reopen, EV_TIMEOUT, 0);
-    }
+    http_admit(s);
 }
 
 void conn_kill(struct conn *c)
@@ -507,6 +506,7 @@ void conn_accept(struct http_server *server, int fd)
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
     bufferevent_setwatermark(c->bev, EV_READ, 0, READ_WATERMARK);
     (void)bufferevent_set_max_single_read(c->bev, READ_SINGLE);
+    (void)bufferevent_set_max_single_write(c->bev, WRITE_SINGLE);
     (void)bufferevent_set_timeouts(c->bev, NULL, &stall);
     set_timer(c, server->options.idle_ms);
     if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0) {

@@ -23,18 +23,15 @@
 #include <event2/event.h>
 
 struct bufferevent;
-struct evconnlistener;
-
-#define HTTP_MAX_LISTENERS 16
+struct listen_set;
 
 struct http_server {
     struct event_base *base; /* borrowed */
     struct http_options options;
-    struct evconnlistener *listeners[HTTP_MAX_LISTENERS];
-    size_t listener_count;
-    struct event *reopen; /* accepts again after a pause */
-    struct conn *conns;   /* list of all connections */
+    struct listen_set *listeners;
+    struct conn *conns; /* list of all connections */
     size_t count;
+    bool full; /* takes no further ones for now */
     bool draining;
 };
 
@@ -92,6 +89,8 @@ struct http_exchange {
     uint64_t bytes_out;
 };
 
+/* Looks whether there is room for further connections. */
+void http_admit(struct http_server *server);
 /* Takes over an accepted socket; closes it if there is no memory. */
 void conn_accept(struct http_server *server, int fd);
 /* Ends it at once; its exchange, if the user holds it, is gone. */

@@ -245,6 +245,61 @@ void http_reply_reference(struct http_exchange *x, int status,
     finish(x, failed, len);
 }
 
+/* All pieces, or none, behind the head; *r passes to the output. */
+static bool put_pieces(struct http_exchange *x, const struct view *pieces,
+                       size_t count, struct release *r)
+{
+    struct evbuffer *out = evbuffer_new();
+    size_t last = count;
+    bool failed = out == NULL;
+
+    while (last > 0 && pieces[last - 1].len == 0) {
+        last--;
+    }
+    for (size_t i = 0; !failed && i + 1 < last; i++) {
+        failed = evbuffer_add_reference(out, pieces[i].data, pieces[i].len,
+                                        NULL, NULL) != 0;
+    }
+    if (!failed) {
+        failed = last == 0 ||
+                 evbuffer_add_reference(out, pieces[last - 1].data,
+                                        pieces[last - 1].len, release_reference,
+                                        r) != 0 ||
+                 evbuffer_add_buffer(output(x), out) != 0;
+    }
+    if (out != NULL) {
+        evbuffer_free(out);
+    }
+    return !failed;
+}
+
+void http_reply_pieces(struct http_exchange *x, int status,
+                       const char *content_type, const struct view *pieces,
+                       size_t count, void (*release)(void *argument),
+                       void *argument)
+{
+    struct release *r = mem_alloc(sizeof(*r));
+    uint64_t len = 0;
+    bool failed;
+
+    for (size_t i = 0; i < count; i++) {
+        len += pieces[i].len;
+    }
+    failed = r == NULL || put_head(x, status, content_type, len) != 0;
+    if (!failed && sends_body(x)) {
+        *r = (struct release){release, argument};
+        failed = !put_pieces(x, pieces, count, r);
+        if (!failed) {
+            r = NULL; /* the output calls it */
+        }
+    }
+    if (r != NULL || failed) {
+        release(argument);
+    }
+    mem_free(r);
+    finish(x, failed, len);
+}
+
 void http_reply_file(struct http_exchange *x, int status,
                      const char *content_type, int fd)
 {
