@@ -24,6 +24,7 @@ void api_job_model(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_post(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_list(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_get(struct daemon *d, struct http_exchange *x, struct job *job);
+void api_job_stop(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_delete(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_history(struct daemon *d, struct http_exchange *x,
                      struct job *job);

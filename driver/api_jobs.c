@@ -12,7 +12,7 @@
 #include "driver/jobs.h"
 #include "driver/row_files.h"
 #include "driver/store.h"
-#include "driver/train.h"
+#include "driver/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,13 +33,13 @@ static int freeze_job(struct daemon *d, const char *name,
         (void)err_wrap(err, "source_job");
         return rc;
     }
-    if (source->spec->kind != JOB_TRAIN || source->work == NULL) {
+    if (source->work == NULL || source->class->current == NULL) {
         memcpy(hash, source->output[0] != '\0' ? source->output : source->model,
                MODEL_HASH_SIZE);
         return 0;
     }
     buf_init(&message, MODEL_WIRE_MAX);
-    rc = train_model(source, &message, err);
+    rc = source->class->current(source, &message, err);
     if (rc == 0) {
         rc = model_hash(buf_view(&message), hash, err);
     }
@@ -68,7 +68,8 @@ static int check_model(struct daemon *d, const struct job_spec *spec,
     if (rc == 0) {
         rc = job_spec_check_model(spec, model, err);
     }
-    if (rc == 0 && spec->kind != JOB_TRAIN && !state.has_weights) {
+    if (rc == 0 && spec->kind != JOB_TRAIN && spec->kind != JOB_SERVE &&
+        !state.has_weights) {
         rc = err_set(err, ERR_INVALID,
                      "the model holds no weights: train it first");
     }
@@ -188,6 +189,18 @@ void api_job_delete(struct daemon *d, struct http_exchange *x, struct job *job)
 
     (void)d;
     if (job_cancel(job, &err) != 0) {
+        http_reply_error(x, &err);
+        return;
+    }
+    http_reply_json(x, 202, job_json(job));
+}
+
+void api_job_stop(struct daemon *d, struct http_exchange *x, struct job *job)
+{
+    struct err err = {0};
+
+    (void)d;
+    if (job_stop(job, &err) != 0) {
         http_reply_error(x, &err);
         return;
     }

@@ -11,7 +11,7 @@
 #include "driver/http.h"
 #include "driver/jobs.h"
 #include "driver/store.h"
-#include "driver/train.h"
+#include "driver/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,12 +78,12 @@ void api_job_model(struct daemon *d, struct http_exchange *x, struct job *job)
     struct err err = {0};
     struct buf message;
 
-    if (job->spec->kind != JOB_TRAIN || job->work == NULL) {
+    if (job->work == NULL || job->class->current == NULL) {
         send_model(d, x, job->output[0] != '\0' ? job->output : job->model);
         return;
     }
     buf_init(&message, MODEL_WIRE_MAX);
-    if (train_model(job, &message, &err) != 0) {
+    if (job->class->current(job, &message, &err) != 0) {
         buf_deinit(&message);
         http_reply_error(x, &err);
         return;

@@ -43,6 +43,12 @@ static const char ended_text[] = "the job has ended";
 /* Whether the job is at work; if not, that is answered. */
 static bool is_at_work(const struct job *job, struct http_exchange *x)
 {
+    if (job->spec->kind == JOB_SERVE) {
+        http_reply_problem(x, 409, "state",
+                           "a parameter server has no workers: it speaks to "
+                           "Elephas clients, on its own ports");
+        return false;
+    }
     if (job->work == NULL) {
         http_reply_problem(x, 409, "state", "the job is not running");
         return false;
@@ -154,6 +160,7 @@ static void fill_task(struct task_parts *t, const struct daemon *d,
                       struct job *job)
 {
     static const Elephas__V1__TaskKind kinds[] = {
+        [JOB_SERVE] = ELEPHAS__V1__TASK_KIND__TASK_KIND_UNSPECIFIED,
         [JOB_TRAIN] = ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN,
         [JOB_EVALUATE] = ELEPHAS__V1__TASK_KIND__TASK_KIND_EVALUATE,
         [JOB_PREDICT] = ELEPHAS__V1__TASK_KIND__TASK_KIND_PREDICT};

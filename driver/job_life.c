@@ -17,7 +17,6 @@
 #include "driver/engine.h"
 #include "driver/journal.h"
 #include "driver/metrics.h"
-#include "driver/store.h"
 #include "driver/train.h"
 #include "driver/utf8.h"
 #include "driver/work.h"
@@ -62,9 +61,10 @@ static void set_state(struct job *job, enum job_state state)
 /* What the document shows of an ended job, or of one that waits to go on. */
 static void keep_result(struct job *job)
 {
-    static const char *const keys[] = {"epoch",     "version", "samples",
-                                       "seconds",   "history", "metrics",
-                                       "partitions"};
+    static const char *const keys[] = {
+        "epoch",   "version",    "samples",     "seconds", "history",
+        "metrics", "partitions", "http",        "socket",  "updates",
+        "reads",   "refused",    "last_refused"};
     json_t *document = job_json(job);
     json_t *result = json_object();
 
@@ -118,6 +118,7 @@ static json_t *final_event(const struct job *job)
         put_member(event, document, "metrics");
         put_member(event, document, "samples");
         put_member(event, document, "seconds");
+        put_member(event, document, "updates");
     }
     json_decref(document);
     return event;
@@ -437,27 +438,12 @@ static const struct engine_hooks hooks = {.on_worker = on_worker,
 
 /* ---- start and stop ---- */
 
-/* The architecture, while the job's work has not begun. */
-static int load_model(const struct job *job, struct model **out,
-                      struct err *err)
-{
-    struct buf message;
-    int rc;
-
-    buf_init(&message, MODEL_WIRE_MAX);
-    rc = store_get_model(job->daemon->store, job->model, &message, err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&message), out, NULL, err);
-    }
-    buf_deinit(&message);
-    return rc;
-}
-
 static int start_engine(struct job *job, struct err *err)
 {
     const struct daemon *d = job->daemon;
     struct model *model = NULL;
-    int rc = job->work == NULL ? load_model(job, &model, err) : 0;
+    /* the architecture, while the job's work has not begun */
+    int rc = job->work == NULL ? job_load_model(job, &model, NULL, err) : 0;
     const struct engine_order order = {
         .base = d->base,
         .job = job->id,
@@ -488,9 +474,17 @@ static int prepare(struct job *job, bool *complete, struct err *err)
     static const struct work_class *const classes[] = {
         [JOB_TRAIN] = &work_train,
         [JOB_EVALUATE] = &work_evaluate,
-        [JOB_PREDICT] = &work_predict};
+        [JOB_PREDICT] = &work_predict,
+        [JOB_SERVE] = &work_serve};
     int rc;
 
+    job->class = classes[job->spec->kind];
+    if (job->dir == NULL && (job->dir = job_path(job, "")) == NULL) {
+        return err_nomem(err);
+    }
+    if (job->class->alone) {
+        return job->class->start(job, complete, err);
+    }
     job->engine = engine_find(job->spec->engine);
     if (job->engine == NULL) {
         return err_set(err, ERR_UNSUPPORTED, "there is no engine %s",
@@ -509,10 +503,6 @@ static int prepare(struct job *job, bool *complete, struct err *err)
             return rc;
         }
     }
-    if (job->dir == NULL && (job->dir = job_path(job, "")) == NULL) {
-        return err_nomem(err);
-    }
-    job->class = classes[job->spec->kind];
     if (job_spark_keeps_partitions(job->spec)) {
         return 0; /* on_partitions() does the rest */
     }
@@ -537,12 +527,32 @@ void job_start(struct job *job)
         finish(job); /* the daemon was ended in the middle of that */
         return;
     }
-    if (rc == 0) {
+    if (rc == 0 && job->class->alone) {
+        job_running(job);
+    } else if (rc == 0) {
         rc = start_engine(job, &err);
     }
     if (rc != 0) {
         job_fail(job, &err);
     }
+}
+
+int job_stop(struct job *job, struct err *err)
+{
+    if (job->class == NULL || !job->class->alone) {
+        return err_set(err, ERR_STATE,
+                       "job %s %s: only a parameter server is stopped, other "
+                       "jobs end by themselves or are cancelled",
+                       job->id,
+                       job->spec->kind == JOB_SERVE ? "does not run"
+                                                    : "is no such job");
+    }
+    if (job->state != JOB_RUNNING) {
+        return err_set(err, ERR_STATE, "job %s is %s", job->id,
+                       job_state_name(job->state));
+    }
+    finish(job);
+    return 0;
 }
 
 void job_suspend(struct job *job)

@@ -10,32 +10,12 @@
 #include "driver/daemon.h"
 #include "driver/engine.h"
 #include "driver/metrics.h"
-#include "driver/store.h"
 #include "driver/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* ---- start ---- */
-
-static int load_model(struct job *job, struct train *t,
-                      struct model_state *state, struct err *err)
-{
-    struct buf message;
-    int rc;
-
-    buf_init(&message, MODEL_WIRE_MAX);
-    rc = store_get_model(job->daemon->store, job->model, &message, err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&message), &t->model, state, err);
-    }
-    buf_deinit(&message);
-    if (rc == 0 && !state->has_weights) {
-        model_initialize(t->model, job->spec->seed, state->values);
-        state->has_weights = true;
-    }
-    return rc;
-}
 
 static int train_start(struct job *job, bool *complete, struct err *err)
 {
@@ -48,7 +28,7 @@ static int train_start(struct job *job, bool *complete, struct err *err)
     }
     job->work = t;
     t->partitions = mem_zarray(job->spec->workers, sizeof(*t->partitions));
-    rc = t->partitions != NULL ? load_model(job, t, &state, err)
+    rc = t->partitions != NULL ? job_load_model(job, &t->model, &state, err)
                                : err_nomem(err);
     if (rc == 0) {
         rc = training_create(t->model, &state, &job->spec->training,
@@ -365,6 +345,7 @@ const struct work_class work_train = {
     .finish = train_finish,
     .save = train_save_now,
     .salvage = train_salvage,
+    .current = train_model,
     .describe = train_describe,
     .destroy = train_destroy,
 };

@@ -80,21 +80,28 @@ void jobs_wake(struct jobs *jobs)
     event_active(jobs->wake, EV_TIMEOUT, 0);
 }
 
+/* Parameter servers have no workers, and are not to wait for those. */
+static bool takes_place(const struct job *job)
+{
+    return (job_is_active(job) && job->spec->kind != JOB_SERVE) ||
+           job->run != NULL;
+}
+
 void jobs_schedule(struct jobs *jobs)
 {
     int64_t active = 0;
 
     for (const struct job *j = jobs->first; j != NULL; j = j->next) {
-        active += job_is_active(j) || j->run != NULL;
+        active += takes_place(j);
     }
     for (struct job *j = jobs->first; j != NULL && !jobs->stopping;
          j = j->next) {
-        if (active >= jobs->daemon->settings->max_jobs) {
-            return;
-        }
-        if (j->state == JOB_QUEUED && j->run == NULL) {
+        bool free = active < jobs->daemon->settings->max_jobs ||
+                    j->spec->kind == JOB_SERVE;
+
+        if (j->state == JOB_QUEUED && j->run == NULL && free) {
             job_start(j);
-            active += job_is_active(j) || j->run != NULL;
+            active += takes_place(j);
         }
     }
 }
@@ -171,7 +178,7 @@ static int complete_spec(struct job_spec *spec, struct err *err)
                                  json_string("data")) == 0
                  ? 0
                  : err_nomem(err);
-    } else if (spec->workers == 0) {
+    } else if (spec->workers == 0 && spec->kind != JOB_SERVE) {
         spec->workers = default_workers();
         spec->training.partitions = spec->workers;
     }

@@ -138,6 +138,12 @@ void job_destroy(struct job **job);
 int64_t job_clock(void);
 /* Where a training is, for an engine that runs it round by round. */
 void job_position(const struct job *job, struct engine_position *out);
+/* Its model, which the caller owns, and the values, drawn by the seed if there
+ * are none; state may be NULL. */
+int job_load_model(const struct job *job, struct model **model,
+                   struct model_state *state, struct err *err) ERR_CHECKED;
+/* Ends a job that runs alone: its result is made. ERR_STATE. */
+int job_stop(struct job *job, struct err *err) ERR_CHECKED;
 /* Path of a file of the job; owned by the caller, NULL without memory. */
 char *job_path(const struct job *job, const char *name);
 

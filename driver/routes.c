@@ -43,6 +43,7 @@ static const struct route table[] = {
     {"GET", "v1/jobs", AUTH_READ, BODY_NONE, api_job_list},
     {"GET", "v1/jobs/*", AUTH_READ, BODY_NONE, api_job_get},
     {"DELETE", "v1/jobs/*", AUTH_SUBMIT, BODY_NONE, api_job_delete},
+    {"POST", "v1/jobs/*/stop", AUTH_SUBMIT, BODY_NONE, api_job_stop},
     {"GET", "v1/jobs/*/events", AUTH_READ, BODY_NONE, api_job_events},
     {"GET", "v1/jobs/*/logs", AUTH_READ, BODY_NONE, api_job_logs},
     {"GET", "v1/jobs/*/history", AUTH_READ, BODY_NONE, api_job_history},

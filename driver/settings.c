@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define OPTION_COUNT 20
+#define OPTION_COUNT 24
 #define MAX_BODY_DEFAULT ((int64_t)1 << 30)
 
 static struct opt text(const char *name, const char **target, const char *value,
@@ -73,6 +73,9 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
         text("advertise", &s->advertise, "HOST:PORT",
              "what workers on other machines are told to connect to (the "
              "address listened on)"),
+        text("elephas-host", &s->elephas_host, "HOST",
+             "where jobs open their ports of the Elephas protocol, which knows "
+             "no authentication (127.0.0.1)"),
         text("workers-dir", &s->workers_dir, "DIR",
              "where elephas-worker is (beside elephasd)"),
         text("spark-home", &s->spark_home, "DIR",
@@ -259,6 +262,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct err *err)
     memset(s, 0, sizeof(*s));
     s->listen = "127.0.0.1:4000";
     s->level_name = "info";
+    s->elephas_host = "127.0.0.1";
     s->max_jobs = 4;
     s->max_body = MAX_BODY_DEFAULT;
     fill_table(s, table);

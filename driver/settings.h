@@ -17,8 +17,9 @@
 struct settings {
     const char *config;
     const char *state_dir;
-    const char *listen;    /* "HOST:PORT" */
-    const char *advertise; /* "HOST:PORT" for workers elsewhere, or NULL */
+    const char *listen;       /* "HOST:PORT" */
+    const char *advertise;    /* "HOST:PORT" for workers elsewhere, or NULL */
+    const char *elephas_host; /* of the ports of the Elephas protocol */
     const char *workers_dir;
     const char *spark_home;   /* or NULL */
     const char *spark_worker; /* on executors, or NULL: it is shipped */

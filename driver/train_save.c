@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * train_save: what is kept of a training. Snapshots are taken on the loop (one
- * copy of the state) and written by the helper thread; tasks run there in
- * order, so an older snapshot never replaces a newer one. A snapshot is removed
- * when the store knows that the job has ended, and not before: whenever the
- * daemon is killed, the one or the other is there.
+ * copy of the state) and written by the helper thread (job_save.h).
  */
 #include "driver/train_parts.h"
 
@@ -12,100 +9,35 @@
 #include "common/file.h"
 #include "common/jget.h"
 #include "common/mem.h"
-#include "driver/daemon.h"
-#include "driver/metrics.h"
-#include "driver/offload.h"
-#include "driver/store.h"
+#include "driver/job_save.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define SNAPSHOT_MAX (SIZE_MAX / 4)
 #define EVENTS_MAX ((size_t)256 << 20)
 #define EPOCH_GAP_MS 1000
 #define BATCH_GAP_MS 5000
 
-struct save {
-    struct job *job;
-    struct store *store; /* its paths only */
-    char *path;          /* of the snapshot */
-    struct buf bytes;
-    char hash[MODEL_HASH_SIZE]; /* of a Model */
-    struct err err;
-};
-
-static void save_destroy(struct save *s)
+static void snapshot_done(struct job *job)
 {
-    if (s != NULL) {
-        buf_deinit(&s->bytes);
-        mem_free(s->path);
-        mem_free(s);
-    }
-}
-
-static struct save *save_create(struct job *job)
-{
-    struct save *s = mem_zalloc(sizeof(*s));
-
-    if (s == NULL) {
-        return NULL;
-    }
-    s->job = job;
-    s->store = job->daemon->store;
-    s->path = job_path(job, "snapshot");
-    buf_init(&s->bytes, SNAPSHOT_MAX);
-    if (s->path == NULL) {
-        save_destroy(s);
-        return NULL;
-    }
-    return s;
-}
-
-/* ---- snapshots ---- */
-
-static void write_snapshot(void *argument)
-{
-    struct save *s = argument;
-
-    if (file_write(s->path, buf_view(&s->bytes), 0600, &s->err) != 0 &&
-        s->err.code == ERR_OK) {
-        (void)err_nomem(&s->err);
-    }
-}
-
-static void snapshot_written(void *argument)
-{
-    struct save *s = argument;
-    struct job *job = s->job;
-
-    if (s->err.code != ERR_OK) {
-        elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
-             E_STR("error", s->err.msg));
-        job_log(job, "snapshot: %s", s->err.msg);
-    } else if (job_state_ended(job->state)) {
-        (void)unlink(s->path); /* nobody goes on from it */
-    } else {
-        job->daemon->metrics->snapshots++;
-    }
     if (job->class == &work_train && job->work != NULL) {
         train_of(job)->saving = false;
     }
-    save_destroy(s);
 }
 
 int train_save_now(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
-    struct save *s = save_create(job);
-    int rc =
-        s != NULL ? training_save(t->training, &s->bytes, err) : err_nomem(err);
+    struct job_snapshot s = {.done = snapshot_done};
+    int rc;
 
+    buf_init(&s.head, SNAPSHOT_MAX);
+    rc = training_save(t->training, &s.head, err);
     if (rc == 0) {
-        rc = offload_run(job->daemon->offload, write_snapshot, snapshot_written,
-                         s, err);
+        rc = job_save_snapshot(job, &s, err);
     }
     if (rc != 0) {
-        save_destroy(s);
+        buf_deinit(&s.head);
         return rc;
     }
     t->saving = true;
@@ -184,15 +116,11 @@ static int read_events(struct job *job, struct err *err)
 int train_restore(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
-    char *path = job_path(job, "snapshot");
     struct buf saved;
     int rc;
 
-    if (path == NULL) {
-        return err_nomem(err);
-    }
-    buf_init(&saved, SNAPSHOT_MAX);
-    rc = file_read(path, &saved, err);
+    buf_init(&saved, 0);
+    rc = job_load_snapshot(job, &saved, err);
     if (rc == 0) {
         rc = training_restore(t->training, buf_view(&saved), err);
         if (rc == 0) {
@@ -202,7 +130,7 @@ int train_restore(struct job *job, struct err *err)
                     (unsigned long long)t->epochs_reported,
                     (unsigned long long)t->version);
         } else {
-            (void)err_wrap(err, "%s", path);
+            (void)err_wrap(err, "the snapshot of job %s", job->id);
         }
     } else if (rc == ERR_NOT_FOUND) {
         rc = 0; /* from the beginning */
@@ -211,7 +139,6 @@ int train_restore(struct job *job, struct err *err)
         rc = read_events(job, err);
     }
     buf_deinit(&saved);
-    mem_free(path);
     return rc;
 }
 
@@ -224,89 +151,36 @@ int train_model(const struct job *job, struct buf *out, struct err *err)
     return model_encode(t->model, training_state(t->training), out, err);
 }
 
-static void write_model(void *argument)
-{
-    struct save *s = argument;
-    bool added;
-    int rc = model_hash(buf_view(&s->bytes), s->hash, &s->err);
-
-    if (rc == 0) {
-        rc = store_put_model(s->store, s->hash, buf_view(&s->bytes), &added,
-                             &s->err);
-    }
-    if (rc != 0 && s->err.code == ERR_OK) {
-        (void)err_nomem(&s->err);
-    }
-}
-
-static void model_written(void *argument)
-{
-    struct save *s = argument;
-    struct job *job = s->job;
-
-    if (job->state == JOB_FINISHING && s->err.code == ERR_OK) {
-        memcpy(job->output, s->hash, sizeof(job->output));
-        job_done(job);
-    } else if (job->state == JOB_FINISHING) {
-        (void)err_wrap(&s->err, "storing the trained model");
-        s->err.code = ERR_IO; /* not the input's fault */
-        job_fail(job, &s->err);
-    }
-    save_destroy(s);
-}
-
 void train_finish(struct job *job)
 {
-    struct save *s = save_create(job);
     struct err err = {0};
-    int rc;
+    struct buf model;
 
+    buf_init(&model, MODEL_WIRE_MAX);
     training_finalize(train_of(job)->training);
-    rc = s != NULL ? train_model(job, &s->bytes, &err) : err_nomem(&err);
-    if (rc == 0) {
-        rc = offload_run(job->daemon->offload, write_model, model_written, s,
-                         &err);
-    }
-    if (rc != 0) {
-        save_destroy(s);
+    if (train_model(job, &model, &err) == 0) {
+        job_save_result(job, &model);
+    } else {
+        buf_deinit(&model);
         job_fail(job, &err);
     }
-}
-
-static void model_salvaged(void *argument)
-{
-    struct save *s = argument;
-
-    if (s->err.code != ERR_OK) {
-        elog(ELOG_WARN, "model.not_kept", E_STR("job", s->job->id),
-             E_STR("error", s->err.msg));
-    }
-    save_destroy(s);
 }
 
 int train_salvage(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
-    struct save *s;
+    struct buf model;
     int rc;
 
     if (training_version(t->training) == 0 ||
         training_gate_epoch(t->training, 0) == TRAINING_CLOSED) {
         return 0; /* nothing was learnt, or nothing good */
     }
-    s = save_create(job);
-    rc = s != NULL ? train_model(job, &s->bytes, err) : err_nomem(err);
+    buf_init(&model, MODEL_WIRE_MAX);
+    rc = train_model(job, &model, err);
     if (rc == 0) {
-        /* the name must be known when the job is written to the store */
-        rc = model_hash(buf_view(&s->bytes), job->output, err);
+        return job_save_salvage(job, &model, err);
     }
-    if (rc == 0) {
-        rc = offload_run(job->daemon->offload, write_model, model_salvaged, s,
-                         err);
-    }
-    if (rc != 0) {
-        job->output[0] = '\0';
-        save_destroy(s);
-    }
+    buf_deinit(&model);
     return rc;
 }

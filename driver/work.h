@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct buf;
 struct job;
 struct model;
 
@@ -28,6 +29,8 @@ struct work_result {
 };
 
 struct work_class {
+    /* There are no workers: the job runs until it is told to stop. */
+    bool alone;
     /* Reads what the job needs, before any worker starts, into job->work;
      * *complete: nothing is left to be computed, no worker is wanted. */
     int (*start)(struct job *job, bool *complete, struct err *err);
@@ -53,6 +56,9 @@ struct work_class {
     /* The job has failed or was cancelled: keep what is of use to people.
      * May be NULL. */
     int (*salvage)(struct job *job, struct err *err);
+    /* The Model message with the values of now. NULL: they are those that
+     * the job was made with. */
+    int (*current)(const struct job *job, struct buf *out, struct err *err);
     /* Puts "samples", "history" ... into the document. Returns -1 without
      * memory. */
     int (*describe)(const struct job *job, json_t *document);
@@ -63,5 +69,6 @@ struct work_class {
 extern const struct work_class work_train;
 extern const struct work_class work_evaluate;
 extern const struct work_class work_predict;
+extern const struct work_class work_serve;
 
 #endif

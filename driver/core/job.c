@@ -11,6 +11,7 @@ static const char *const kind_names[] = {
     [JOB_TRAIN] = "train",
     [JOB_EVALUATE] = "evaluate",
     [JOB_PREDICT] = "predict",
+    [JOB_SERVE] = "serve",
 };
 
 static const char *const state_names[] = {

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum job_kind { JOB_TRAIN, JOB_EVALUATE, JOB_PREDICT };
+enum job_kind { JOB_TRAIN, JOB_EVALUATE, JOB_PREDICT, JOB_SERVE };
 
 enum job_state {
     JOB_QUEUED,
@@ -65,6 +65,8 @@ struct job_spec {
     uint64_t seed;
     bool has_seed; /* else the daemon draws one */
     bool shuffle;
+    int32_t http_port;      /* of the Elephas protocol; 0: any, -1: none */
+    int32_t socket_port;    /* likewise */
     uint32_t workers;       /* 0: the daemon decides */
     uint64_t memory;        /* bytes of rows a worker keeps; 0: default */
     uint32_t batch_size;    /* evaluate, predict, train alike */

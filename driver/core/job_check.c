@@ -86,7 +86,7 @@ int job_spec_check_model(const struct job_spec *spec, const struct model *model,
 {
     int rc;
 
-    if (spec->kind == JOB_PREDICT) {
+    if (spec->kind == JOB_PREDICT || spec->kind == JOB_SERVE) {
         return 0;
     }
     if (spec->kind == JOB_TRAIN && !model_is_compiled(model)) {

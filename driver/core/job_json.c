@@ -4,7 +4,7 @@
  * out: what the store keeps and what a restarted daemon parses. A member that
  * the kind of job does not have is left out, because the parser refuses it.
  */
-#include "driver/core/job.h"
+#include "driver/core/job_serve.h"
 
 #include "common/mem.h"
 
@@ -148,6 +148,17 @@ static int put_engine(json_t *root, const struct job_spec *spec)
     return put_text(engine, "name", spec->engine);
 }
 
+/* What a job with rows has. */
+static int put_rows(json_t *root, const struct job_spec *spec)
+{
+    if (put_data(root, spec) != 0 || put_validation(root, spec) != 0 ||
+        put_training(root, spec) != 0 ||
+        put(root, "workers", json_integer(spec->workers)) != 0) {
+        return -1;
+    }
+    return put_engine(root, spec);
+}
+
 json_t *job_spec_json(const struct job_spec *spec)
 {
     json_t *root = json_object();
@@ -159,10 +170,8 @@ json_t *job_spec_json(const struct job_spec *spec)
         put_text(root, "name", spec->name) != 0 ||
         put_text(root, "model", spec->model) != 0 ||
         put_text(root, "source_job", spec->source_job) != 0 ||
-        put_data(root, spec) != 0 || put_validation(root, spec) != 0 ||
-        put_training(root, spec) != 0 ||
-        put(root, "workers", json_integer(spec->workers)) != 0 ||
-        put_engine(root, spec) != 0) {
+        (spec->kind == JOB_SERVE ? job_serve_put(root, spec)
+                                 : put_rows(root, spec)) != 0) {
         json_decref(root);
         return NULL;
     }

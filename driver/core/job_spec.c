@@ -10,6 +10,7 @@
 #include "common/jget.h"
 #include "common/mem.h"
 #include "driver/core/job_read.h"
+#include "driver/core/job_serve.h"
 #include "driver/core/job_spark.h"
 
 #include <math.h>
@@ -398,14 +399,15 @@ static int read_kind(const json_t *request, enum job_kind *out, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    for (int kind = JOB_TRAIN; kind <= JOB_PREDICT; kind++) {
+    for (int kind = JOB_TRAIN; kind <= JOB_SERVE; kind++) {
         if (strcmp(name, job_kind_name((enum job_kind)kind)) == 0) {
             *out = (enum job_kind)kind;
             return 0;
         }
     }
     return err_set(err, ERR_INVALID,
-                   "kind: %.64s is none of train, evaluate, predict", name);
+                   "kind: %.64s is none of train, evaluate, predict, serve",
+                   name);
 }
 
 /* Where the network comes from: exactly one of model and source_job. */
@@ -440,6 +442,18 @@ static int read_model(const json_t *request, struct job_spec *spec,
     return 0;
 }
 
+static int read_name(const json_t *request, struct job_spec *spec,
+                     struct err *err)
+{
+    int rc = job_read_text(request, "name", &spec->name, err);
+
+    if (rc == 0 && spec->name != NULL && strlen(spec->name) > NAME_MAX_BYTES) {
+        rc = err_set(err, ERR_LIMIT, "name: longer than %d bytes",
+                     NAME_MAX_BYTES);
+    }
+    return rc;
+}
+
 static int read_request(const json_t *request, struct job_spec *spec,
                         struct err *err)
 {
@@ -453,19 +467,20 @@ static int read_request(const json_t *request, struct job_spec *spec,
     if (!json_is_object(request)) {
         return err_set(err, ERR_INVALID, "a job request is a JSON object");
     }
+    if ((rc = read_kind(request, &spec->kind, err)) != 0 ||
+        (rc = read_name(request, spec, err)) != 0 ||
+        (rc = read_model(request, spec, err)) != 0) {
+        return rc;
+    }
+    if (spec->kind == JOB_SERVE) {
+        return job_serve_read(request, spec, err);
+    }
     if ((rc = job_check_keys(request, keys, err)) != 0 ||
-        (rc = read_kind(request, &spec->kind, err)) != 0 ||
-        (rc = job_read_text(request, "name", &spec->name, err)) != 0 ||
-        (rc = read_model(request, spec, err)) != 0 ||
         (rc = job_read_int(request, "workers", 0, 0, WORKERS_MAX, &workers,
                            err)) != 0 ||
         (rc = job_read_int(request, "batch_size", 32, 1, COUNT_MAX, &batch,
                            err)) != 0) {
         return rc;
-    }
-    if (spec->name != NULL && strlen(spec->name) > NAME_MAX_BYTES) {
-        return err_set(err, ERR_LIMIT, "name: longer than %d bytes",
-                       NAME_MAX_BYTES);
     }
     spec->workers = (uint32_t)workers;
     spec->batch_size = (uint32_t)batch;

@@ -70,9 +70,11 @@ static int on_sse(void *context, struct view data, struct err *err)
     if (rc != 0) {
         (void)err_wrap(err, "an event of job %s", w->id);
         rc = rc == ERR_NOMEM ? ERR_NOMEM : ERR_PROTO;
-    } else if (is_last(name)) {
+    } else if (is_last(name) ||
+               (w->f->until != NULL && strcmp(name, w->f->until) == 0)) {
         json_decref(w->last);
         w->last = json_incref(event);
+        rc = is_last(name) ? 0 : ERR_CANCELLED; /* the stream would go on */
     } else if (w->f->on_event != NULL) {
         rc = w->f->on_event(w->f->context, event, err);
     }

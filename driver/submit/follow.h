@@ -18,6 +18,7 @@
 
 struct follow {
     bool cancel_on_interrupt; /* else the wish to stop ends following */
+    const char *until;        /* an event that ends following too, or NULL */
     /* Each event but the last, and a note for people now and then. */
     int (*on_event)(void *context, const json_t *event, struct err *err);
     void (*on_note)(void *context, const char *text);

@@ -79,13 +79,14 @@ int jobs_get(struct session *s, const char *path, json_t **out, struct err *err)
     return exchange(s, &request, out, err);
 }
 
-int jobs_cancel(struct session *s, const char *id, json_t **out,
-                struct err *err)
+/* Asks for something to be done to a job. */
+static int act(struct session *s, const char *method, const char *id,
+               const char *tail, json_t **out, struct err *err)
 {
-    struct http_request request = {.method = "DELETE",
+    struct http_request request = {.method = method,
                                    .max_response = MAX_DOCUMENT};
     char *path = NULL;
-    int rc = jobs_path(id, "", &path, err);
+    int rc = jobs_path(id, tail, &path, err);
 
     if (rc == 0) {
         request.path = path;
@@ -93,6 +94,17 @@ int jobs_cancel(struct session *s, const char *id, json_t **out,
     }
     mem_free(path);
     return rc;
+}
+
+int jobs_cancel(struct session *s, const char *id, json_t **out,
+                struct err *err)
+{
+    return act(s, "DELETE", id, "", out, err);
+}
+
+int jobs_stop(struct session *s, const char *id, json_t **out, struct err *err)
+{
+    return act(s, "POST", id, "/stop", out, err);
 }
 
 /* Copies a string member of an answer. */

@@ -23,6 +23,11 @@ int jobs_get(struct session *s, const char *path, json_t **out,
 int jobs_cancel(struct session *s, const char *id, json_t **out,
                 struct err *err) ERR_CHECKED;
 
+/* Asks a parameter server to stop; the job document then. ERR_STATE if the job
+ * is none, or does not run. */
+int jobs_stop(struct session *s, const char *id, json_t **out,
+              struct err *err) ERR_CHECKED;
+
 /* Uploads an encoded Model; its hash (the caller's buffer of MODEL_HASH_SIZE)
  * is what job requests name. */
 int jobs_upload_model(struct command *c, struct session *s, struct view message,

@@ -134,7 +134,7 @@ static int give_weights(const struct command *c, enum request_kind kind,
     if (state->has_weights) {
         return 0;
     }
-    if (kind != REQUEST_TRAIN) {
+    if (kind != REQUEST_TRAIN && kind != REQUEST_SERVE) {
         return err_set(err, ERR_INVALID,
                        "%s: has no weights; give --weights FILE.h5",
                        c->opt.model);
@@ -189,7 +189,7 @@ static int prepare(const struct command *c, enum request_kind kind,
                               was_compiled && o->optimizer == NULL, err);
         }
     }
-    if (rc == 0 && kind != REQUEST_PREDICT) {
+    if (rc == 0 && kind != REQUEST_PREDICT && kind != REQUEST_SERVE) {
         rc = check_training(o, kind, model, err);
     }
     return rc != 0 ? rc : give_weights(c, kind, model, state, err);

@@ -129,7 +129,10 @@ static const struct entry entries[] = {
           "epochs to train (default 1)"),
     WHOLE(OPTIONS_TRAIN, "Training", "batch-size", batch_size, "N", 1,
           MAX_COUNT, "rows of a batch, in each worker (default 32)"),
-    WORD(OPTIONS_TRAIN | OPTIONS_PS, "Training", "mode", mode,
+    WORD(OPTIONS_PS, "Parameter server", "mode", mode, "asynchronous|hogwild",
+         "asynchronous (default): readers get whole versions; hogwild: no "
+         "locks"),
+    WORD(OPTIONS_TRAIN, "Training", "mode", mode,
          "synchronous|asynchronous|hogwild",
          "synchronous (default), asynchronous or hogwild"),
     WORD(OPTIONS_TRAIN, "Training", "frequency", frequency, "epoch|batch",
@@ -198,10 +201,14 @@ static const struct entry entries[] = {
 
     FLAG(OPTIONS_FOLLOW, "Logs", "follow", 'f', follow,
          "go on until the job ends"),
-    WHOLE(OPTIONS_PS, "Parameter server", "http-port", http_port, "P", 1, 65535,
-          "port of the HTTP protocol"),
-    WHOLE(OPTIONS_PS, "Parameter server", "socket-port", socket_port, "P", 1,
-          65535, "port of the socket protocol"),
+    WHOLE(OPTIONS_PS, "Parameter server", "http-port", http_port, "P", 0, 65535,
+          "port of the HTTP protocol (default 0: a free one)"),
+    WHOLE(OPTIONS_PS, "Parameter server", "socket-port", socket_port, "P", 0,
+          65535, "port of the socket protocol (default 0: a free one)"),
+    TEXT(OPTIONS_PS, "Parameter server", "output", output, "FILE",
+         "with stop: where the model (.keras) goes"),
+    TEXT(OPTIONS_PS, "Parameter server", "name", name, "NAME",
+         "with start: name of the server, for people"),
 
     TEXT(OPTIONS_COMMON, "Common", "server", server, "URL",
          "the elephasd to use (default: $ELEPHAS_SERVER, then"

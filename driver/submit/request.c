@@ -277,14 +277,30 @@ static int put_engine(json_t *request, const struct options *o,
     return spark_put(o, kind == REQUEST_PREDICT, local, engine, err);
 }
 
+static int put_serve(json_t *request, const struct options *o, struct err *err)
+{
+    bool synchronous = strcmp(o->mode, "synchronous") == 0; /* the default */
+
+    return put(request, "serve",
+               json_pack("{s:s, s:I, s:I}", "mode",
+                         synchronous ? "asynchronous" : o->mode, "http_port",
+                         (json_int_t)o->http_port, "socket_port",
+                         (json_int_t)o->socket_port),
+               err);
+}
+
 static int fill(json_t *request, const struct options *o,
                 enum request_kind kind, bool local, struct err *err)
 {
-    static const char *const names[] = {"train", "evaluate", "predict"};
+    static const char *const names[] = {"train", "evaluate", "predict",
+                                        "serve"};
     int rc = put(request, "kind", json_string(names[kind]), err);
 
     if (rc == 0) {
         rc = put_text(request, "name", "name", o->name, err);
+    }
+    if (rc == 0 && kind == REQUEST_SERVE) {
+        return put_serve(request, o, err);
     }
     if (rc == 0 && kind != REQUEST_TRAIN) {
         rc = put_text(request, "source_job", "job", o->job, err);

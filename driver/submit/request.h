@@ -11,7 +11,12 @@
 
 #include <jansson.h>
 
-enum request_kind { REQUEST_TRAIN, REQUEST_EVALUATE, REQUEST_PREDICT };
+enum request_kind {
+    REQUEST_TRAIN,
+    REQUEST_EVALUATE,
+    REQUEST_PREDICT,
+    REQUEST_SERVE
+};
 
 /* A new reference in *out. local: the daemon is on this machine. The model is
  * not in it yet: request_set_model(). ERR_INVALID names the option. */

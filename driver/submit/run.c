@@ -121,8 +121,8 @@ static int submit(struct command *c, struct session *s, json_t *request,
                                    err);
 }
 
-int run_job(struct command *c, enum request_kind kind, const char *doing,
-            struct run *run, struct err *err)
+int run_submit(struct command *c, enum request_kind kind, struct run *run,
+               struct err *err)
 {
     json_t *request = NULL;
     struct buf model;
@@ -139,6 +139,14 @@ int run_job(struct command *c, enum request_kind kind, const char *doing,
     }
     json_decref(request);
     buf_deinit(&model);
+    return rc;
+}
+
+int run_job(struct command *c, enum request_kind kind, const char *doing,
+            struct run *run, struct err *err)
+{
+    int rc = run_submit(c, kind, run, err);
+
     if (rc != 0) {
         return rc;
     }

@@ -15,7 +15,11 @@ struct run {
     json_t *last; /* the last event of the job; NULL with --no-wait */
 };
 
-/* Fills *run; run_close() it also on failure. 0 if the job is done, or
+/* Uploads the model and submits the job, whose id is in c->job then. Fills
+ * *run; run_close() it also on failure. */
+int run_submit(struct command *c, enum request_kind kind, struct run *run,
+               struct err *err) ERR_CHECKED;
+/* The same, and follows it. 0 if the job is done, or
  * submitted and run->last NULL with --no-wait; else how it ended. The id of
  * the job is in c->job. */
 int run_job(struct command *c, enum request_kind kind, const char *doing,

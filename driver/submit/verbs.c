@@ -50,7 +50,10 @@ static const struct verb verbs[] = {
     {"ping", "[options]", "whether elephasd answers", NULL,
      OPTIONS_COMMON | OPTIONS_EMBEDDED, 0, 0, NULL, cmd_ping},
     {"ps", "start --model M.keras | stop ID [options]",
-     "a parameter server by hand (not built yet)", NULL,
+     "a parameter server by hand",
+     "start: opens ports that clients of Elephas can use, and ends when they\n"
+     "may connect. stop: lets updates in flight finish, closes the ports and,\n"
+     "with --output, writes the model.",
      OPTIONS_COMMON | OPTIONS_PS, 1, 2, "start or stop", cmd_ps},
 };
 

@@ -233,8 +233,6 @@ def usage_is_refused(s):
     expect(s.submit("status"), 2, "ID is missing")
     expect(s.submit("status", "a", "b"), 2, "'b' is too much")
     expect(s.submit("train", "extra", *TRAIN[1:], "--output", "x"), 2, "extra")
-    expect(s.submit("ps", "start", "--model", MODEL), 2, "not built yet")
-    expect(s.submit("ps", "stop", "j1"), 2, "not built yet")
     expect(s.submit(*TRAIN, "--output", s.path("o.keras"), "--mode", "sideways"), 2, "--mode sideways")
     expect(s.submit(*TRAIN, "--output", s.path("o.keras"), "--master", "local[2]"), 2, "--engine spark")
     out = expect(s.submit(*TRAIN, "--epochs", "x", "--output", "o", "--json"), 2)

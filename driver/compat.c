@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compat: see compat.h; what both protocols do with weights.
+ */
+#include "driver/compat_parts.h"
+
+#include "common/mem.h"
+#include "driver/compat_wire.h"
+#include "driver/http.h"
+
+#include <string.h>
+
+int compat_create(struct event_base *base, const struct compat_backend *backend,
+                  struct compat **out, struct err *err)
+{
+    struct compat *c = mem_zalloc(sizeof(*c));
+    int rc;
+
+    if (c == NULL) {
+        return err_nomem(err);
+    }
+    c->base = base;
+    c->backend = *backend;
+    rc = compat_http_create(c, err);
+    if (rc == 0) {
+        rc = compat_socket_create(c, &c->socket, err);
+    }
+    if (rc != 0) {
+        compat_destroy(&c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+void compat_destroy(struct compat **compat)
+{
+    struct compat *c = *compat;
+
+    if (c != NULL) {
+        http_server_destroy(&c->http);
+        compat_socket_destroy(&c->socket);
+        mem_free(c);
+        *compat = NULL;
+    }
+}
+
+int compat_listen_http(struct compat *c, const char *host, unsigned want_port,
+                       unsigned *port, struct err *err)
+{
+    return http_server_listen(c->http, host, want_port, port, err);
+}
+
+int compat_listen_socket(struct compat *c, const char *host, unsigned want_port,
+                         unsigned *port, struct err *err)
+{
+    return compat_socket_listen(c->socket, host, want_port, port, err);
+}
+
+int compat_share(struct compat *c, const struct compat *with, struct err *err)
+{
+    int rc = http_server_share(c->http, with->http, err);
+
+    return rc == 0 ? compat_socket_share(c->socket, with->socket, err) : rc;
+}
+
+void compat_drain(struct compat *c)
+{
+    http_server_drain(c->http);
+    compat_socket_drain(c->socket);
+}
+
+bool compat_is_idle(const struct compat *c)
+{
+    return http_server_connections(c->http) == 0 &&
+           compat_socket_busy(c->socket) == 0;
+}
+
+/* ---- weights ---- */
+
+void compat_answer_release(void *answer)
+{
+    struct compat_answer *a = answer;
+
+    if (a != NULL) {
+        a->backend->release(a->view.handle);
+        mem_free(a);
+    }
+}
+
+int compat_answer_create(const struct compat_backend *backend,
+                         struct compat_answer **out, struct err *err)
+{
+    const struct compat_layout *l = backend->layout;
+    size_t n = compat_arrays(l);
+    struct compat_answer *a =
+        mem_alloc(sizeof(*a) + 2 * n * sizeof(a->pieces[0]));
+    int rc;
+
+    if (a == NULL) {
+        return err_nomem(err);
+    }
+    rc = backend->read(backend->context, &a->view, err);
+    if (rc != 0) {
+        mem_free(a);
+        return rc;
+    }
+    a->backend = backend;
+    a->count = 2 * n;
+    for (size_t i = 0; i < n; i++) {
+        size_t begin;
+        size_t count;
+
+        compat_range(l, i, &begin, &count);
+        a->pieces[2 * i] = compat_header(l, i);
+        a->pieces[2 * i + 1] = (struct view){
+            (const uint8_t *)(a->view.values + begin), count * sizeof(float)};
+    }
+    *out = a;
+    return 0;
+}
+
+int compat_apply(const struct compat_backend *backend, struct view message,
+                 struct err *err)
+{
+    size_t n = compat_arrays(backend->layout);
+    struct delta_piece *pieces = mem_array(n + 1, sizeof(*pieces));
+    struct err why = {0};
+    int rc = pieces != NULL
+                 ? compat_read(backend->layout, message, pieces, &why)
+                 : err_nomem(&why);
+
+    if (rc == 0) {
+        rc = backend->change(backend->context, pieces, n, &why);
+    }
+    mem_free(pieces);
+    if (rc != 0) {
+        backend->refused(backend->context, &why);
+        return err_set(err, why.code, "%s", why.msg);
+    }
+    return 0;
+}

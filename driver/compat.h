@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compat: a parameter server that speaks the protocol of Elephas 7.3.0, so that
+ * its clients work unchanged: over HTTP
+ *
+ *   GET /             Elephas
+ *   GET /parameters   the weights (compat_wire.h)
+ *   POST /update      a delta in the same form, which is subtracted
+ *
+ * and over plain sockets: one byte, `g` or `u`; then the weights, or a delta,
+ * behind their length as u32 in network order; again and again on one
+ * connection, if the client likes.
+ *
+ * The protocol knows no authentication, so it has ports of its own, which a
+ * job opens when it is asked to. What is malformed is refused with a reason
+ * (over HTTP as a problem document, over sockets by closing the connection)
+ * and changes nothing.
+ *
+ * A compat lives on one event base; several, on loops of their own, can share
+ * ports (compat_share) and parameters.
+ */
+#ifndef DRIVER_COMPAT_H
+#define DRIVER_COMPAT_H
+
+#include "common/err.h"
+#include "driver/core/delta.h"
+#include "driver/core/ps.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct compat;
+struct compat_layout;
+struct event_base;
+
+/* Where the parameters are; called on the loop of the compat. */
+struct compat_backend {
+    /* As ps_read() and ps_release(). */
+    int (*read)(void *context, struct ps_view *out, struct err *err);
+    void (*release)(void *handle);
+    /* As ps_change(), with a message for people. */
+    int (*change)(void *context, const struct delta_piece *pieces, size_t n,
+                  struct err *err);
+    /* A request was refused (from any loop). */
+    void (*refused)(void *context, const struct err *why);
+    void *context;
+    const struct compat_layout *layout;
+};
+
+int compat_create(struct event_base *base, const struct compat_backend *backend,
+                  struct compat **out, struct err *err) ERR_CHECKED;
+/* Ends all connections; accepts NULL. */
+void compat_destroy(struct compat **compat);
+
+/* Opens a port of one protocol; 0 takes a free one. *port is what was taken.
+ * ERR_STATE: in use. */
+int compat_listen_http(struct compat *compat, const char *host,
+                       unsigned want_port, unsigned *port,
+                       struct err *err) ERR_CHECKED;
+int compat_listen_socket(struct compat *compat, const char *host,
+                         unsigned want_port, unsigned *port,
+                         struct err *err) ERR_CHECKED;
+/* Serves the ports of another one too. */
+int compat_share(struct compat *compat, const struct compat *with,
+                 struct err *err) ERR_CHECKED;
+
+/* Takes no more connections; what was begun is finished. */
+void compat_drain(struct compat *compat);
+/* Whether nothing is under way any more. */
+bool compat_is_idle(const struct compat *compat);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compat_http: the HTTP side of compat.h. Paths and answers are those of
+ * Elephas; what is wrong is answered with a problem document.
+ */
+#include "driver/compat_parts.h"
+
+#include "driver/compat_wire.h"
+#include "driver/http.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define GREETING "Elephas"
+#define THANKS "Update done"
+
+enum route { ROUTE_HOME, ROUTE_PARAMETERS, ROUTE_UPDATE, ROUTE_NONE };
+
+static enum route route_of(const struct http_exchange *x)
+{
+    const char *first = http_segment(x, 0);
+
+    if (http_segment_count(x) == 0) {
+        return ROUTE_HOME;
+    }
+    if (http_segment_count(x) != 1) {
+        return ROUTE_NONE;
+    }
+    return strcmp(first, "parameters") == 0 ? ROUTE_PARAMETERS
+           : strcmp(first, "update") == 0   ? ROUTE_UPDATE
+                                            : ROUTE_NONE;
+}
+
+static void on_head(void *context, struct http_exchange *x)
+{
+    const struct compat *c = context;
+    const char *method = http_method(x);
+    enum route route = route_of(x);
+    bool update = route == ROUTE_UPDATE;
+    bool fits = update
+                    ? strcmp(method, "POST") == 0
+                    : strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+
+    if (route == ROUTE_NONE) {
+        http_reply_problem(x, 404, "not_found",
+                           "there are /, /parameters and /update");
+    } else if (!fits) {
+        http_reply_header(x, "Allow", update ? "POST" : "GET");
+        http_reply_problem(x, 405, "invalid", "this path has other methods");
+    } else {
+        http_limit_body(x, update ? compat_size_max(c->backend.layout) : 0,
+                        "what the weights of this model can have");
+    }
+}
+
+static void on_gone(void *context, struct http_exchange *x)
+{
+    (void)context;
+    (void)x;
+}
+
+static void send_weights(void *context, struct http_exchange *x)
+{
+    struct compat *c = context;
+    struct compat_answer *answer = NULL;
+    struct err err = {0};
+    int rc = compat_answer_create(&c->backend, &answer, &err);
+
+    if (rc == ERR_STATE) {
+        http_hold(x, COMPAT_RETRY_MS, send_weights, on_gone, c);
+    } else if (rc != 0) {
+        http_reply_error(x, &err);
+    } else {
+        http_reply_pieces(x, 200, "application/octet-stream", answer->pieces,
+                          answer->count, compat_answer_release, answer);
+    }
+}
+
+static void on_request(void *context, struct http_exchange *x)
+{
+    struct compat *c = context;
+    struct err err = {0};
+
+    switch (route_of(x)) {
+    case ROUTE_HOME:
+        http_reply_text(x, 200, GREETING);
+        return;
+    case ROUTE_PARAMETERS:
+        send_weights(c, x);
+        return;
+    case ROUTE_UPDATE:
+        if (compat_apply(&c->backend, http_body(x), &err) != 0) {
+            http_reply_error(x, &err);
+        } else {
+            http_reply_text(x, 200, THANKS);
+        }
+        return;
+    case ROUTE_NONE:
+        return; /* was refused */
+    }
+}
+
+int compat_http_create(struct compat *c, struct err *err)
+{
+    struct http_options o;
+
+    http_options_init(&o);
+    o.max_body = UINT64_MAX; /* on_head() knows better */
+    o.max_connections = 16384;
+    o.on_head = on_head;
+    o.on_request = on_request;
+    o.context = c;
+    return http_server_create(c->base, &o, &c->http, err);
+}

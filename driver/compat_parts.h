@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compat_parts: what the files of compat share: compat.c, compat_http.c and
+ * compat_socket.c. Nobody else includes this.
+ */
+#ifndef DRIVER_COMPAT_PARTS_H
+#define DRIVER_COMPAT_PARTS_H
+
+#include "common/buf.h"
+#include "driver/compat.h"
+
+#include <stdint.h>
+
+struct compat_socket_server;
+struct http_server;
+
+struct compat {
+    struct event_base *base; /* borrowed */
+    struct compat_backend backend;
+    struct http_server *http;
+    struct compat_socket_server *socket;
+};
+
+/* A read that has to wait for a version asks again after this. */
+#define COMPAT_RETRY_MS 2
+
+/* Weights on their way to a client: pieces that point into the layout and a
+ * version, which is held until release. */
+struct compat_answer {
+    const struct compat_backend *backend;
+    struct ps_view view;
+    size_t count;
+    struct view pieces[]; /* headers and numbers in turn */
+};
+/* ERR_STATE: ask again soon. */
+int compat_answer_create(const struct compat_backend *backend,
+                         struct compat_answer **out,
+                         struct err *err) ERR_CHECKED;
+/* For release callbacks; also accepts NULL. */
+void compat_answer_release(void *answer);
+
+/* A delta in Elephas' form is applied, or refused and reported. */
+int compat_apply(const struct compat_backend *backend, struct view message,
+                 struct err *err) ERR_CHECKED;
+
+int compat_http_create(struct compat *c, struct err *err) ERR_CHECKED;
+
+int compat_socket_create(struct compat *c, struct compat_socket_server **out,
+                         struct err *err) ERR_CHECKED;
+void compat_socket_destroy(struct compat_socket_server **server);
+int compat_socket_listen(struct compat_socket_server *server, const char *host,
+                         unsigned want_port, unsigned *port,
+                         struct err *err) ERR_CHECKED;
+int compat_socket_share(struct compat_socket_server *server,
+                        const struct compat_socket_server *with,
+                        struct err *err) ERR_CHECKED;
+void compat_socket_drain(struct compat_socket_server *server);
+/* Connections on which something is under way. */
+size_t compat_socket_busy(const struct compat_socket_server *server);
+
+#endif

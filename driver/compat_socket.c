@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compat_socket: the socket side of compat.h. A connection is in one state:
+ *   VERB    idle, or the byte that says what comes
+ *   LENGTH  `u` came: four bytes, u32 in network order
+ *   BODY    so many bytes, read straight into their place
+ *   ANSWER  weights leave; nothing is read meanwhile
+ * Updates have no answer: one that is refused closes the connection, so that
+ * the client's next write fails, and is reported.
+ */
+#include "driver/compat_parts.h"
+
+#include "common/mem.h"
+#include "driver/compat_wire.h"
+#include "driver/listen.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STALL_SECONDS 30 /* without a byte, while something is under way */
+#define AT_ONCE ((size_t)4 << 20) /* then others have their turn */
+#define MAX_CONNECTIONS 16384
+
+enum state { STATE_VERB, STATE_LENGTH, STATE_BODY, STATE_ANSWER };
+
+struct conn {
+    struct compat_socket_server *server;
+    struct conn *prev;
+    struct conn *next;
+    int fd;
+    enum state state;
+    struct event *read;
+    struct event *write;
+    struct event *retry; /* asks again for a version */
+    struct evbuffer *out;
+    uint8_t length[4];
+    size_t got; /* bytes of it */
+    struct buf body;
+    size_t want; /* bytes of the body */
+};
+
+struct compat_socket_server {
+    struct compat *compat;
+    struct listen_set *listeners;
+    struct conn *conns;
+    size_t count;
+    bool draining;
+};
+
+static void conn_close(struct conn *c)
+{
+    struct compat_socket_server *s = c->server;
+
+    if (c->prev != NULL) {
+        c->prev->next = c->next;
+    } else if (s->conns == c) {
+        s->conns = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
+    }
+    if (s->count-- == MAX_CONNECTIONS && !s->draining) {
+        listen_pause(s->listeners, false);
+    }
+    if (c->read != NULL) {
+        event_free(c->read);
+    }
+    if (c->write != NULL) {
+        event_free(c->write);
+    }
+    if (c->retry != NULL) {
+        event_free(c->retry);
+    }
+    if (c->out != NULL) {
+        evbuffer_free(c->out);
+    }
+    buf_deinit(&c->body);
+    (void)close(c->fd);
+    mem_free(c);
+}
+
+/* What the connection waits for next; idle ones may wait for ever. */
+static void enter(struct conn *c, enum state state)
+{
+    static const struct timeval stall = {STALL_SECONDS, 0};
+    int rc;
+
+    c->state = state;
+    if (state == STATE_ANSWER) {
+        (void)event_del(c->read);
+        return;
+    }
+    rc = event_add(c->read, state == STATE_VERB ? NULL : &stall);
+    if (rc == 0 && state == STATE_VERB) {
+        /* event_add() of a pending event keeps its time-out */
+        rc = event_remove_timer(c->read);
+    }
+    if (rc != 0) {
+        event_active(c->read, EV_TIMEOUT, 0); /* it would wait for ever */
+    }
+}
+
+static void report(const struct conn *c, const struct err *why)
+{
+    const struct compat_backend *b = &c->server->compat->backend;
+
+    b->refused(b->context, why);
+}
+
+/* ---- weights leave ---- */
+
+static void flush(struct conn *c)
+{
+    static const struct timeval stall = {STALL_SECONDS, 0};
+    int n = 1;
+
+    while (n > 0 && evbuffer_get_length(c->out) != 0) {
+        n = evbuffer_write(c->out, c->fd);
+    }
+    if (evbuffer_get_length(c->out) == 0) {
+        if (c->server->draining) {
+            conn_close(c);
+        } else {
+            enter(c, STATE_VERB);
+        }
+    } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        conn_close(c);
+    } else if (event_add(c->write, &stall) != 0) {
+        conn_close(c);
+    }
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+
+    (void)fd;
+    if ((what & EV_TIMEOUT) != 0) {
+        conn_close(c);
+    } else {
+        flush(c);
+    }
+}
+
+static void on_sent(const void *data, size_t len, void *argument)
+{
+    (void)data;
+    (void)len;
+    compat_answer_release(argument);
+}
+
+/* The length and all pieces; the answer passes to the buffer with the last. */
+static int put_answer(struct conn *c, struct compat_answer *a)
+{
+    uint32_t length =
+        htonl((uint32_t)compat_size(c->server->compat->backend.layout));
+    int rc = evbuffer_add(c->out, &length, sizeof(length));
+
+    for (size_t i = 0; rc == 0 && i < a->count; i++) {
+        bool last = i + 1 == a->count;
+
+        rc = evbuffer_add_reference(c->out, a->pieces[i].data, a->pieces[i].len,
+                                    last ? on_sent : NULL, last ? a : NULL);
+    }
+    return rc;
+}
+
+static void answer(struct conn *c)
+{
+    static const struct timeval again = {0, COMPAT_RETRY_MS * 1000};
+    struct compat_answer *a = NULL;
+    struct err err = {0};
+    int rc = compat_answer_create(&c->server->compat->backend, &a, &err);
+
+    if (c->state != STATE_ANSWER) {
+        enter(c, STATE_ANSWER);
+    }
+    if (rc == ERR_STATE && evtimer_add(c->retry, &again) == 0) {
+        return;
+    }
+    if (rc != 0) {
+        report(c, &err);
+        conn_close(c);
+        return;
+    }
+    if (put_answer(c, a) != 0) {
+        evbuffer_free(c->out); /* before what it points to */
+        c->out = NULL;
+        compat_answer_release(a);
+        conn_close(c);
+        return;
+    }
+    flush(c);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    answer(arg);
+}
+
+/* ---- a delta comes ---- */
+
+/* Whether the connection goes on. */
+static bool begin_body(struct conn *c)
+{
+    const struct compat_layout *l = c->server->compat->backend.layout;
+    uint32_t length;
+    struct err err = {0};
+    int rc = 0;
+
+    memcpy(&length, c->length, sizeof(length));
+    c->want = ntohl(length);
+    if (c->want > compat_size_max(l)) {
+        rc = err_set(&err, ERR_LIMIT,
+                     "an update of %zu bytes; the weights have %zu", c->want,
+                     compat_size(l));
+    } else {
+        c->body.max = c->want;
+        rc = buf_reserve(&c->body, c->want, &err);
+    }
+    if (rc != 0) {
+        report(c, &err);
+        conn_close(c);
+        return false;
+    }
+    enter(c, STATE_BODY);
+    return true;
+}
+
+/* Whether the connection goes on. */
+static bool end_body(struct conn *c)
+{
+    struct err err = {0};
+    int rc =
+        compat_apply(&c->server->compat->backend, buf_view(&c->body), &err);
+
+    buf_deinit(&c->body);
+    if (rc != 0 || c->server->draining) {
+        conn_close(c);
+        return false;
+    }
+    enter(c, STATE_VERB);
+    return true;
+}
+
+/* ---- input ---- */
+
+/* Where the next bytes go. */
+static size_t room(struct conn *c, uint8_t *verb, uint8_t **to)
+{
+    switch (c->state) {
+    case STATE_VERB:
+        *to = verb;
+        return 1;
+    case STATE_LENGTH:
+        *to = c->length + c->got;
+        return sizeof(c->length) - c->got;
+    case STATE_BODY:
+        *to = c->body.data + c->body.len;
+        return c->want - c->body.len;
+    case STATE_ANSWER:
+        break;
+    }
+    return 0;
+}
+
+/* n bytes came. Whether to read on. */
+static bool took(struct conn *c, uint8_t verb, size_t n)
+{
+    struct err err = {0};
+
+    switch (c->state) {
+    case STATE_VERB:
+        if (verb == 'g') {
+            answer(c);
+            return false; /* it may be gone, and reads when it has answered */
+        }
+        if (verb == 'u') {
+            c->got = 0;
+            enter(c, STATE_LENGTH);
+            return true;
+        }
+        (void)err_set(&err, ERR_PROTO, "byte 0x%02x: g or u is wanted", verb);
+        report(c, &err);
+        conn_close(c);
+        return false;
+    case STATE_LENGTH:
+        c->got += n;
+        return c->got != sizeof(c->length) || begin_body(c);
+    case STATE_BODY:
+        c->body.len += n;
+        return c->body.len != c->want || end_body(c);
+    case STATE_ANSWER:
+        break;
+    }
+    return false;
+}
+
+static void gone(struct conn *c)
+{
+    struct err err = {0};
+
+    if (c->state != STATE_VERB) {
+        (void)err_set(&err, ERR_PROTO,
+                      "an update was cut off after %zu of %zu bytes",
+                      c->body.len, c->want);
+        report(c, &err);
+    }
+    conn_close(c);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+    size_t at_once = 0;
+
+    if ((what & EV_TIMEOUT) != 0) {
+        gone(c);
+        return;
+    }
+    while (at_once < AT_ONCE) {
+        uint8_t verb = 0;
+        uint8_t *to = NULL;
+        size_t size = room(c, &verb, &to);
+        ssize_t n;
+
+        if (size == 0) {
+            /* a body of no bytes is no weights */
+            if (c->state == STATE_BODY && !end_body(c)) {
+                return;
+            }
+            continue;
+        }
+        n = read(fd, to, size);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (n <= 0) {
+            gone(c);
+            return;
+        }
+        at_once += (size_t)n;
+        if (!took(c, verb, (size_t)n)) {
+            return;
+        }
+    }
+}
+
+static void on_accept(void *context, int fd)
+{
+    struct compat_socket_server *s = context;
+    struct event_base *base = s->compat->base;
+    struct conn *c = mem_zalloc(sizeof(*c));
+    int one = 1;
+
+    if (c == NULL) {
+        (void)close(fd);
+        return;
+    }
+    c->server = s;
+    c->fd = fd;
+    c->next = s->conns;
+    if (c->next != NULL) {
+        c->next->prev = c;
+    }
+    s->conns = c;
+    if (++s->count == MAX_CONNECTIONS) {
+        listen_pause(s->listeners, true);
+    }
+    buf_init(&c->body, 0);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    c->read = event_new(base, fd, EV_READ | EV_PERSIST, on_read, c);
+    c->write = event_new(base, fd, EV_WRITE, on_write, c);
+    c->retry = evtimer_new(base, on_retry, c);
+    c->out = evbuffer_new();
+    if (c->read == NULL || c->write == NULL || c->retry == NULL ||
+        c->out == NULL) {
+        conn_close(c);
+        return;
+    }
+    enter(c, STATE_VERB);
+}
+
+/* ---- the server ---- */
+
+int compat_socket_create(struct compat *c, struct compat_socket_server **out,
+                         struct err *err)
+{
+    struct compat_socket_server *s = mem_zalloc(sizeof(*s));
+    int rc;
+
+    if (s == NULL) {
+        return err_nomem(err);
+    }
+    s->compat = c;
+    rc = listen_create(c->base, on_accept, s, &s->listeners, err);
+    if (rc != 0) {
+        mem_free(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void compat_socket_destroy(struct compat_socket_server **server)
+{
+    struct compat_socket_server *s = *server;
+
+    if (s != NULL) {
+        s->draining = true;
+        while (s->conns != NULL) {
+            conn_close(s->conns);
+        }
+        listen_destroy(&s->listeners);
+        mem_free(s);
+        *server = NULL;
+    }
+}
+
+int compat_socket_listen(struct compat_socket_server *s, const char *host,
+                         unsigned want_port, unsigned *port, struct err *err)
+{
+    return listen_add(s->listeners, host, want_port, port, err);
+}
+
+int compat_socket_share(struct compat_socket_server *s,
+                        const struct compat_socket_server *with,
+                        struct err *err)
+{
+    return listen_share(s->listeners, with->listeners, err);
+}
+
+void compat_socket_drain(struct compat_socket_server *s)
+{
+    struct conn *next;
+
+    s->draining = true;
+    listen_close(s->listeners);
+    for (struct conn *c = s->conns; c != NULL; c = next) {
+        next = c->next;
+        if (c->state == STATE_VERB) {
+            conn_close(c);
+        }
+    }
+}
+
+size_t compat_socket_busy(const struct compat_socket_server *s)
+{
+    return s->count;
+}

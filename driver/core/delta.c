@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * delta: see delta.h. Numbers of other formats are converted in blocks that
+ * stay in the first-level cache. float16 and bfloat16 are those of IEEE 754
+ * (binary16) and of its upper half; both are exact as float32.
+ */
+#include "driver/core/delta.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BLOCK ((size_t)1024)
+#define EXPONENT 0x7f800000U
+#define MAGNITUDE 0x7fffffffU
+
+size_t delta_type_size(enum delta_type type)
+{
+    switch (type) {
+    case DELTA_FLOAT16:
+    case DELTA_BFLOAT16:
+        return 2;
+    case DELTA_FLOAT64:
+    case DELTA_INT64:
+        return 8;
+    case DELTA_FLOAT32:
+    case DELTA_INT32:
+        return 4;
+    }
+    return 4;
+}
+
+static float from_bits(uint32_t bits)
+{
+    float f;
+
+    memcpy(&f, &bits, sizeof(f));
+    return f;
+}
+
+static uint32_t to_bits(float f)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &f, sizeof(bits));
+    return bits;
+}
+
+static float from_half(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+    uint32_t exponent = h >> 10 & 0x1f;
+    uint32_t fraction = h & 0x3ff;
+
+    if (exponent == 0x1f) {
+        return from_bits(sign | EXPONENT | fraction << 13);
+    }
+    if (exponent == 0) { /* zero, or a number without its leading bit */
+        float f = (float)fraction * 0x1p-24F;
+
+        return sign != 0 ? -f : f;
+    }
+    return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+#define READ(kind, convert)                                                    \
+    for (size_t i = 0; i < n; i++) {                                           \
+        kind v;                                                                \
+        memcpy(&v, in + i * sizeof(v), sizeof(v));                             \
+        out[i] = convert(v);                                                   \
+    }                                                                          \
+    break
+#define FLOAT(v) ((float)(v))
+#define UPPER_HALF(v) from_bits((uint32_t)(v) << 16)
+
+void delta_read(const struct delta_piece *piece, size_t from, size_t n,
+                float *out)
+{
+    const uint8_t *in = piece->bytes + from * delta_type_size(piece->type);
+
+    switch (piece->type) {
+    case DELTA_FLOAT32:
+        memcpy(out, in, n * sizeof(*out));
+        break;
+    case DELTA_FLOAT16:
+        READ(uint16_t, from_half);
+    case DELTA_BFLOAT16:
+        READ(uint16_t, UPPER_HALF);
+    case DELTA_FLOAT64:
+        READ(double, FLOAT);
+    case DELTA_INT32:
+        READ(int32_t, FLOAT);
+    case DELTA_INT64:
+        READ(int64_t, FLOAT);
+    }
+}
+
+/* Numbers of a block: where they lie, or converted. */
+static const uint8_t *block(const struct delta_piece *piece, size_t from,
+                            size_t n, float converted[BLOCK])
+{
+    if (piece->type == DELTA_FLOAT32) {
+        return piece->bytes + from * sizeof(float);
+    }
+    delta_read(piece, from, n, converted);
+    return (const uint8_t *)converted;
+}
+
+static float load(const uint8_t *bytes, size_t i)
+{
+    float f;
+
+    memcpy(&f, bytes + i * sizeof(f), sizeof(f));
+    return f;
+}
+
+float delta_largest(const struct delta_piece *piece)
+{
+    float converted[BLOCK];
+    uint32_t largest = 0;
+
+    for (size_t at = 0; at < piece->count; at += BLOCK) {
+        size_t n = piece->count - at < BLOCK ? piece->count - at : BLOCK;
+        const uint8_t *in = block(piece, at, n, converted);
+
+        /* as integers, magnitudes are in order, and NaN is above all */
+        for (size_t i = 0; i < n; i++) {
+            uint32_t bits = to_bits(load(in, i)) & MAGNITUDE;
+
+            largest = bits > largest ? bits : largest;
+        }
+    }
+    return largest >= EXPONENT ? INFINITY : from_bits(largest);
+}
+
+void delta_subtract(const struct delta_piece *piece, size_t begin, size_t end,
+                    float *values)
+{
+    float converted[BLOCK];
+    size_t first = begin > piece->at ? begin - piece->at : 0;
+    size_t last = end > piece->at ? end - piece->at : 0;
+
+    last = last < piece->count ? last : piece->count;
+    for (size_t at = first; at < last; at += BLOCK) {
+        size_t n = last - at < BLOCK ? last - at : BLOCK;
+        const uint8_t *in = block(piece, at, n, converted);
+        float *to = values + piece->at + at;
+
+        for (size_t i = 0; i < n; i++) {
+            to[i] -= load(in, i);
+        }
+    }
+}
+
+size_t delta_find_fault(const struct delta_piece *piece, const float *values)
+{
+    float converted[BLOCK];
+
+    for (size_t at = 0; at < piece->count; at += BLOCK) {
+        size_t n = piece->count - at < BLOCK ? piece->count - at : BLOCK;
+        const uint8_t *in = block(piece, at, n, converted);
+
+        for (size_t i = 0; i < n; i++) {
+            if (!isfinite(values[piece->at + at + i] - load(in, i))) {
+                return piece->at + at + i;
+            }
+        }
+    }
+    return SIZE_MAX;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_model: the model that a job works with, from the store.
+ */
+#include "driver/jobs.h"
+
+#include "driver/daemon.h"
+#include "driver/store.h"
+
+int job_load_model(const struct job *job, struct model **out,
+                   struct model_state *state, struct err *err)
+{
+    struct buf message;
+    int rc;
+
+    buf_init(&message, MODEL_WIRE_MAX);
+    rc = store_get_model(job->daemon->store, job->model, &message, err);
+    if (rc == 0) {
+        rc = model_decode(buf_view(&message), out, state, err);
+    }
+    buf_deinit(&message);
+    if (rc == 0 && state != NULL && !state->has_weights) {
+        model_initialize(*out, job->spec->seed, state->values);
+        state->has_weights = true;
+    }
+    return rc;
+}

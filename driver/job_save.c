@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_save: see job_save.h.
+ */
+#include "driver/job_save.h"
+
+#include "common/elog.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "driver/daemon.h"
+#include "driver/jobs.h"
+#include "driver/metrics.h"
+#include "driver/offload.h"
+#include "driver/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SNAPSHOT_MAX (SIZE_MAX / 4)
+
+struct save {
+    struct job *job;
+    struct store *store; /* its paths only */
+    char *path;          /* of the snapshot */
+    struct job_snapshot snapshot;
+    struct buf model;
+    char hash[MODEL_HASH_SIZE]; /* of it */
+    struct err err;
+};
+
+static void save_destroy(struct save *s)
+{
+    if (s != NULL) {
+        buf_deinit(&s->snapshot.head);
+        buf_deinit(&s->model);
+        mem_free(s->path);
+        mem_free(s);
+    }
+}
+
+static struct save *save_create(struct job *job)
+{
+    struct save *s = mem_zalloc(sizeof(*s));
+
+    if (s == NULL) {
+        return NULL;
+    }
+    s->job = job;
+    s->store = job->daemon->store;
+    s->path = job_path(job, "snapshot");
+    buf_init(&s->snapshot.head, 0);
+    buf_init(&s->model, 0);
+    if (s->path == NULL) {
+        save_destroy(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void move(struct buf *to, struct buf *from)
+{
+    *to = *from;
+    buf_init(from, 0);
+}
+
+/* ---- snapshots ---- */
+
+static int write_pieces(const struct save *s, struct err *err)
+{
+    const struct job_snapshot *p = &s->snapshot;
+    struct file_stage *stage = NULL;
+    FILE *out;
+    int rc = file_stage_create(s->path, 0600, &stage, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    out = file_stage_stream(stage);
+    if (fwrite(p->head.data, 1, p->head.len, out) != p->head.len ||
+        (p->values.len != 0 &&
+         fwrite(p->values.data, 1, p->values.len, out) != p->values.len)) {
+        rc = err_errno(err, ERR_IO, errno, "%s", s->path);
+        file_stage_destroy(&stage);
+        return rc;
+    }
+    return file_stage_commit(&stage, err);
+}
+
+static void write_snapshot(void *argument)
+{
+    struct save *s = argument;
+
+    if (write_pieces(s, &s->err) != 0 && s->err.code == ERR_OK) {
+        (void)err_nomem(&s->err);
+    }
+    if (s->snapshot.release != NULL) {
+        s->snapshot.release(s->snapshot.handle);
+    }
+}
+
+static void snapshot_written(void *argument)
+{
+    struct save *s = argument;
+    struct job *job = s->job;
+
+    if (s->err.code != ERR_OK) {
+        elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
+             E_STR("error", s->err.msg));
+        job_log(job, "snapshot: %s", s->err.msg);
+    } else if (job_state_ended(job->state)) {
+        (void)unlink(s->path); /* nobody goes on from it */
+    } else {
+        job->daemon->metrics->snapshots++;
+    }
+    if (s->snapshot.done != NULL) {
+        s->snapshot.done(job);
+    }
+    save_destroy(s);
+}
+
+int job_save_snapshot(struct job *job, struct job_snapshot *snapshot,
+                      struct err *err)
+{
+    struct save *s = save_create(job);
+    int rc;
+
+    if (s == NULL) {
+        return err_nomem(err);
+    }
+    s->snapshot = *snapshot;
+    rc = offload_run(job->daemon->offload, write_snapshot, snapshot_written, s,
+                     err);
+    if (rc != 0) {
+        buf_init(&s->snapshot.head, 0);
+        save_destroy(s);
+        return rc;
+    }
+    buf_init(&snapshot->head, 0);
+    return 0;
+}
+
+int job_load_snapshot(const struct job *job, struct buf *out, struct err *err)
+{
+    char *path = job_path(job, "snapshot");
+    int rc;
+
+    if (path == NULL) {
+        return err_nomem(err);
+    }
+    out->max = SNAPSHOT_MAX;
+    rc = file_read(path, out, err);
+    mem_free(path);
+    return rc;
+}
+
+/* ---- results ---- */
+
+static void write_model(void *argument)
+{
+    struct save *s = argument;
+    bool added;
+    int rc = model_hash(buf_view(&s->model), s->hash, &s->err);
+
+    if (rc == 0) {
+        rc = store_put_model(s->store, s->hash, buf_view(&s->model), &added,
+                             &s->err);
+    }
+    if (rc != 0 && s->err.code == ERR_OK) {
+        (void)err_nomem(&s->err);
+    }
+}
+
+static void model_written(void *argument)
+{
+    struct save *s = argument;
+    struct job *job = s->job;
+
+    if (job->state == JOB_FINISHING && s->err.code == ERR_OK) {
+        memcpy(job->output, s->hash, sizeof(job->output));
+        job_done(job);
+    } else if (job->state == JOB_FINISHING) {
+        (void)err_wrap(&s->err, "storing the trained model");
+        s->err.code = ERR_IO; /* not the input's fault */
+        job_fail(job, &s->err);
+    }
+    save_destroy(s);
+}
+
+void job_save_result(struct job *job, struct buf *model)
+{
+    struct save *s = save_create(job);
+    struct err err = {0};
+    int rc = s != NULL ? 0 : err_nomem(&err);
+
+    if (rc == 0) {
+        move(&s->model, model);
+        rc = offload_run(job->daemon->offload, write_model, model_written, s,
+                         &err);
+    }
+    buf_deinit(model);
+    if (rc != 0) {
+        save_destroy(s);
+        job_fail(job, &err);
+    }
+}
+
+static void model_salvaged(void *argument)
+{
+    struct save *s = argument;
+
+    if (s->err.code != ERR_OK) {
+        elog(ELOG_WARN, "model.not_kept", E_STR("job", s->job->id),
+             E_STR("error", s->err.msg));
+    }
+    save_destroy(s);
+}
+
+int job_save_salvage(struct job *job, struct buf *model, struct err *err)
+{
+    struct save *s = save_create(job);
+    int rc = s != NULL ? 0 : err_nomem(err);
+
+    if (rc == 0) {
+        move(&s->model, model);
+        /* the name must be known when the job is written to the store */
+        rc = model_hash(buf_view(&s->model), job->output, err);
+    }
+    if (rc == 0) {
+        rc = offload_run(job->daemon->offload, write_model, model_salvaged, s,
+                         err);
+    }
+    buf_deinit(model);
+    if (rc != 0) {
+        job->output[0] = '\0';
+        save_destroy(s);
+    }
+    return rc;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_save: what a job leaves on disk, written by the helper thread: snapshots,
+ * which a job goes on from, and Models, which are its result. Tasks run there
+ * in order, so an older snapshot never replaces a newer one. A snapshot is
+ * removed when the store knows that the job has ended, and not before: whenever
+ * the daemon is killed, the one or the other is there.
+ */
+#ifndef DRIVER_JOB_SAVE_H
+#define DRIVER_JOB_SAVE_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct job;
+
+struct job_snapshot {
+    struct buf head;               /* moves in on success */
+    struct view values;            /* behind it; borrowed until release */
+    void (*release)(void *handle); /* on the helper or the loop; may be NULL */
+    void *handle;
+    void (*done)(struct job *job); /* on the loop: written, or failed */
+};
+/* On failure the caller keeps what is in it, and done is not called. */
+int job_save_snapshot(struct job *job, struct job_snapshot *snapshot,
+                      struct err *err) ERR_CHECKED;
+/* The last snapshot; ERR_NOT_FOUND. */
+int job_load_snapshot(const struct job *job, struct buf *out,
+                      struct err *err) ERR_CHECKED;
+
+/* Of a job that is finishing: the Model (moves in) goes to the store, then the
+ * job is done, or has failed. */
+void job_save_result(struct job *job, struct buf *model);
+/* Of a job that ends otherwise: the Model is its output, written later. The
+ * bytes move in. */
+int job_save_salvage(struct job *job, struct buf *model,
+                     struct err *err) ERR_CHECKED;
+
+#endif

@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Parameter servers by hand: elephas-submit ps start and stop, and clients of the Elephas protocol."""
+import array
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from elephas_client import Http, Socket, pack, unpack  # noqa: E402
+from system import DATA, run  # noqa: E402
+
+MODEL = f"{DATA}/diabetes_mlp.keras"
+SHAPES = [(10, 64), (64,), (64, 64), (64,), (64, 1), (1,)]
+PARAMETERS = 4929
+
+
+def start(s, *options, model=MODEL):
+    out = s.submit("ps", "start", "--model", model, "--json", *options)
+    assert out.status == 0, (out.status, out.err)
+    assert out.last["event"] == "ready", out.last
+    return out.last
+
+
+def stop(s, job, *options):
+    out = s.submit("ps", "stop", job, "--json", *options)
+    assert out.status == 0, (out.status, out.err)
+    assert out.last["event"] == "done", out.last
+    return out.last
+
+
+def constant(value, kind="f", dtype="float32", shapes=SHAPES):
+    arrays = []
+    for shape in shapes:
+        n = 1
+        for axis in shape:
+            n *= axis
+        arrays.append((shape, dtype, array.array(kind, [value] * n).tobytes()))
+    return arrays
+
+
+def flat(arrays):
+    return array.array("f", b"".join(data for _, _, data in arrays))
+
+
+def eventually(what, timeout=10):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if what():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it does not come about")
+
+
+def both_protocols_serve_one_vector(s):
+    s.daemon()
+    for mode in ("asynchronous", "hogwild"):
+        ready = start(s, "--mode", mode)
+        http, sock = Http(ready["http"]), Socket(ready["socket"])
+        first = http.get()
+        assert [a[0] for a in first] == SHAPES and {a[1] for a in first} == {"float32"}
+        assert sock.get() == first
+        values = flat(first)
+        assert http.update(constant(0.5)) == b"Update done"
+        after = flat(sock.get())
+        assert all(b == array.array("f", [a - 0.5])[0] for a, b in zip(values, after))
+        with sock.connect() as c:  # one connection, many requests
+            sock.update(constant(0.25), c)
+            sock.update(constant(-0.75), c)
+            last = flat(sock.get(c))
+        assert all(abs(a - b) < 1e-6 for a, b in zip(values, last))
+        document = s.get_json(f"/v1/jobs/{ready['job']}")
+        assert document["kind"] == "serve" and document["state"] == "running", document
+        assert document["version"] == 3 and document["updates"] == 3, document
+        stop(s, ready["job"])
+
+
+def other_types_are_converted(s):
+    s.daemon()
+    ready = start(s)
+    http = Http(ready["http"])
+    before = flat(http.get())
+    http.update(constant(1.0, "d", "float64"))
+    http.update(constant(0x3c00, "H", "float16"))
+    http.update(constant(-2, "q", "int64"))
+    after = http.get()
+    assert {a[1] for a in after} == {"float32"}
+    assert all(abs(a - b) < 1e-6 for a, b in zip(before, flat(after)))
+    stop(s, ready["job"])
+
+
+def refused(http, body, status, *words):
+    request = urllib.request.Request(f"{http.url}/update", data=body)
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except urllib.error.HTTPError as e:
+        text = e.read().decode()
+        assert e.code == status and e.headers["Content-Type"] == "application/problem+json", (e.code, text)
+        for word in words:
+            assert word in text, (word, text)
+        return
+    raise AssertionError("it was not refused")
+
+
+def what_is_malformed_changes_nothing(s):
+    s.daemon()
+    ready = start(s)
+    http, sock = Http(ready["http"]), Socket(ready["socket"])
+    before = http.get()
+    good = pack(constant(1.0))
+    nan = constant(0.0)
+    nan[2] = (nan[2][0], "float32", array.array("f", [0.0] * 4095 + [float("nan")]).tobytes())
+    wide = constant(1.0)
+    wide[0] = ((64, 10), "float32", wide[0][2])
+    text = constant(1.0)
+    text[1] = ((64,), "U8", text[1][2])
+    few = constant(1.0)
+    few[3] = ((64,), "float32", few[3][2][:-4])
+    cases = [(b"", "no weights"), (b"junk", "arrays"), (good[:-1], "cut off", "array 5"), (good + b"x", "follow"),
+             (pack(constant(1.0)[:-1]), "5 arrays"), (pack(nan), "element 4799", "finite"),
+             (pack(wide), "array 0", "dense", "64"), (pack(text), "array 1", "U8"), (pack(few), "array 3", "252 bytes"),
+             (b"\xff" * 100, "arrays")]
+    for body, *words in cases:
+        refused(http, body, 400, *words)
+        with sock.connect() as c:
+            c.sendall(b"u" + len(body).to_bytes(4, "big") + body)
+            assert c.recv(1) == b""  # closed: there is no other answer
+    refused(http, b"x" * 200000, 413, "weights of this model")
+    with sock.connect() as c:
+        c.sendall(b"x")
+        assert c.recv(1) == b""
+    with sock.connect() as c:
+        c.sendall(b"u\xff\xff\xff\xff")
+        assert c.recv(1) == b""
+    with sock.connect() as c:  # cut off
+        c.sendall(b"u" + len(good).to_bytes(4, "big") + good[:500])
+    assert http.get() == before
+    eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["refused"] == 2 * len(cases) + 3)
+    document = s.get_json(f"/v1/jobs/{ready['job']}")
+    assert "cut off after 500" in document["last_refused"] and document["updates"] == 0, document
+    stop(s, ready["job"])
+
+
+def a_stalled_client_holds_nobody_up(s):
+    s.daemon()
+    ready = start(s)
+    http, sock = Http(ready["http"]), Socket(ready["socket"])
+    body = pack(constant(1.0))
+    stalled = []
+    for _ in range(20):
+        c = sock.connect()
+        c.sendall(b"u" + len(body).to_bytes(4, "big") + body[:1000])
+        h = socket.create_connection(sock.address[:1] + (int(ready["http"].rsplit(":", 1)[1]),))
+        h.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1000])
+        stalled += [c, h]
+    began = time.monotonic()
+    for _ in range(20):
+        http.update(constant(0.0))
+        sock.get()
+    assert time.monotonic() - began < 5
+    for c in stalled:
+        c.close()
+    stop(s, ready["job"])
+
+
+def no_update_is_lost(s):
+    s.daemon()
+    for mode in ("asynchronous", "hogwild"):
+        ready = start(s, "--mode", mode)
+        http, sock = Http(ready["http"]), Socket(ready["socket"])
+        before = flat(http.get())
+        failures = []
+
+        def push(client):
+            try:
+                for _ in range(25):
+                    client.update(constant(-0.0078125))
+            except Exception as e:  # noqa: BLE001
+                failures.append(e)
+
+        threads = [threading.Thread(target=push, args=(client,)) for client in (http, sock) * 4]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not failures, failures
+        eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["updates"] == 200)
+        after = flat(http.get())
+        assert all(abs(b - a - 200 * 0.0078125) < 1e-3 for a, b in zip(before, after))
+        assert stop(s, ready["job"])["updates"] == 200
+
+
+def threads_of(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def listening(address):
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def a_stop_frees_ports_threads_and_memory(s):
+    s.daemon()
+    pid = s.process.pid
+    rows = s.path("big.json")
+    big = os.path.join(s.work, "big.keras")
+    del rows, big
+    threads, memory = threads_of(pid), None
+    for turn in range(6):
+        several = [start(s, model=f"{DATA}/mnist_mlp.keras") for _ in range(3)]
+        assert threads_of(pid) > threads
+        assert len({r["http"] for r in several} | {r["socket"] for r in several}) == 6
+        for ready in several:
+            for _ in range(5):
+                Http(ready["http"]).get()
+        for ready in several:
+            stop(s, ready["job"])
+            assert not listening(ready["http"]) and not listening(ready["socket"])
+        assert threads_of(pid) == threads
+        if turn == 2:
+            memory = resident(pid)
+    assert resident(pid) < memory + 4096, (memory, resident(pid))
+
+
+def the_model_is_written(s):
+    s.daemon()
+    ready = start(s, "--name", "by hand")
+    http = Http(ready["http"])
+    before = flat(http.get())
+    http.update(constant(1.0))
+    live = s.submit("model", ready["job"], "--output", s.path("live.keras"))
+    assert live.status == 0, live.err
+    http.update(constant(1.0))
+    done = stop(s, "by hand", "--output", s.path("out.keras"))
+    assert done["output"] == s.path("out.keras") and done["updates"] == 2, done
+    for name, less in (("live.keras", 1.0), ("out.keras", 2.0)):
+        again = start(s, model=s.path(name))
+        after = flat(Http(again["http"]).get())
+        assert all(abs(a - less - b) < 1e-6 for a, b in zip(before, after)), name
+        stop(s, again["job"])
+    evaluated = s.submit("evaluate", "--job", ready["job"], "--data", f"{DATA}/diabetes.csv", "--label", "target")
+    assert evaluated.status == 0, evaluated.err
+
+
+def a_port_in_use_is_named(s):
+    s.daemon()
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        for option in ("--http-port", "--socket-port"):
+            out = s.submit("ps", "start", "--model", MODEL, option, port)
+            assert out.status == 1 and f"127.0.0.1:{port}" in out.err and "in use" in out.err, (out.status, out.err)
+    ready = start(s, "--http-port", port)
+    assert ready["http"] == f"127.0.0.1:{port}", ready
+    out = s.submit("ps", "start", "--model", MODEL, "--http-port", port)
+    assert out.status == 1 and "in use" in out.err, out
+    stop(s, ready["job"])
+    assert start(s, "--http-port", port)["http"] == f"127.0.0.1:{port}"  # and again
+
+
+def a_restarted_daemon_serves_on(s):
+    s.daemon()
+    ready = start(s)
+    http = Http(ready["http"])
+    before = flat(http.get())
+    http.update(constant(1.0))
+    assert s.stop(signal.SIGTERM) == 0
+    assert not listening(ready["http"])
+    s.daemon()
+    eventually(lambda: listening(ready["http"]))
+    http.update(constant(1.0))
+    assert s.get_json(f"/v1/jobs/{ready['job']}")["version"] == 2
+    snapshot = os.path.join(s.state, "jobs", ready["job"], "snapshot")
+    old = os.stat(snapshot).st_mtime_ns
+    eventually(lambda: os.stat(snapshot).st_mtime_ns != old)
+    s.stop(signal.SIGKILL)
+    s.daemon()
+    eventually(lambda: listening(ready["http"]))
+    after = flat(Socket(ready["socket"]).get())
+    assert all(abs(a - 2 - b) < 1e-6 for a, b in zip(before, after))
+    stop(s, ready["job"])
+    assert not os.path.exists(snapshot)
+
+
+def what_is_not_possible_is_said(s):
+    s.daemon()
+    ready = start(s)
+    job = ready["job"]
+    for args, words in ((("ps", "begin"), "ps start or ps stop"), (("ps", "start"), "--model"),
+                        (("ps", "stop"), "ID"), (("ps", "stop", "nobody"), "nobody"),
+                        (("ps", "start", "--model", MODEL, "--mode", "synchronous"), "--mode"),
+                        (("ps", "start", "--model", MODEL, "--http-port", "70000"), "--http-port"),
+                        (("ps", "start", "--model", MODEL, "--http-port", "4711", "--socket-port", "4711"), "both"),
+                        (("ps", "start", "--model", "/nowhere.keras"), "/nowhere.keras"),
+                        (("ps", "stop", job, "--output", "/nowhere/out.keras"), "/nowhere")):
+        out = s.submit(*args)
+        assert out.status == 2 and words in out.err, (args, out.status, out.err)
+        assert len(out.err.strip().splitlines()) == 1, out.err
+    for method, path in (("GET", "task"), ("POST", "updates"), ("POST", "partitions"), ("POST", "results")):
+        reply = s.request(method, f"/v1/jobs/{job}/{path}", body=b"" if method == "POST" else None,
+                          content_type="application/x-protobuf")
+        assert reply[0] == 409, (path, reply)
+    assert s.submit("cancel", job).status == 0
+    assert not listening(ready["http"])
+    out = s.submit("ps", "stop", job)
+    assert out.status == 1 and job in out.err, (out.status, out.err)
+
+
+if __name__ == "__main__":
+    run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
+         a_stalled_client_holds_nobody_up, no_update_is_lost, a_stop_frees_ports_threads_and_memory,
+         the_model_is_written, a_port_in_use_is_named, a_restarted_daemon_serves_on,
+         what_is_not_possible_is_said])
