@@ -310,6 +310,7 @@ static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
         .iterations = m->iterations,
         .scalars = m->optimizer_scalars,
         .scalar_count = m->n_optimizer_scalars,
+        .first_loss = m->first_loss,
         .values = values.data};
     int rc;
 

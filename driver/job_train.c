@@ -168,6 +168,10 @@ int train_update(struct job *job, const struct training_update *update,
     struct metrics *m = job->daemon->metrics;
     int rc = training_update(t->training, update, out, err);
 
+    if (rc == 0 && out->status == TRAINING_APPLIED &&
+        job->spec->training.mode != TRAINING_SYNCHRONOUS) {
+        staleness_add(&m->staleness, out->version - 1 - update->base_version);
+    }
     if (rc != 0) {
         m->updates_refused++;
         job_log(job, "update refused: %s", err != NULL ? err->msg : "");
@@ -283,6 +287,18 @@ static int train_all_done(struct job *job, struct err *err)
     return 0;
 }
 
+/* Nothing is stale in synchronous rounds. */
+static int put_staleness(const struct job *job, json_t *document)
+{
+    const struct training *t = train_of(job)->training;
+
+    if (job->spec->training.mode == TRAINING_SYNCHRONOUS) {
+        return 0;
+    }
+    return json_object_set_new(document, "staleness",
+                               staleness_json(training_staleness(t)));
+}
+
 static int train_describe(const struct job *job, json_t *document)
 {
     const struct train *t = train_of(job);
@@ -307,7 +323,8 @@ static int train_describe(const struct job *job, json_t *document)
         json_decref(history);
         return -1;
     }
-    return json_object_set_new(document, "history", history);
+    return json_object_set_new(document, "history", history) |
+           put_staleness(job, document);
 }
 
 void train_position(const struct job *job, struct engine_position *out)

@@ -111,6 +111,35 @@ static int write_updates(const struct metrics *m, struct buf *out,
         (unsigned long long)m->updates_refused);
 }
 
+static int write_staleness(const struct staleness *s, struct buf *out,
+                           struct err *err)
+{
+    uint64_t below = 0;
+    int rc = buf_puts(out,
+                      "# HELP elephasd_update_staleness Updates of "
+                      "asynchronous jobs between the version that one was "
+                      "computed from and its own.\n"
+                      "# TYPE elephasd_update_staleness histogram\n",
+                      err);
+
+    for (unsigned i = 0; rc == 0 && i + 1 < STALENESS_BUCKETS; i++) {
+        below += s->counts[i];
+        rc = buf_printf(
+            out, err, "elephasd_update_staleness_bucket{le=\"%llu\"} %llu\n",
+            (unsigned long long)staleness_bound(i), (unsigned long long)below);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    return buf_printf(out, err,
+                      "elephasd_update_staleness_bucket{le=\"+Inf\"} %llu\n"
+                      "elephasd_update_staleness_sum %llu\n"
+                      "elephasd_update_staleness_count %llu\n",
+                      (unsigned long long)staleness_count(s),
+                      (unsigned long long)s->sum,
+                      (unsigned long long)staleness_count(s));
+}
+
 static int write_one(struct buf *out, const char *name, const char *type,
                      const char *help, uint64_t value, struct err *err)
 {
@@ -161,6 +190,9 @@ int metrics_write(const struct daemon *d, struct buf *out, struct err *err)
 
     if (rc == 0) {
         rc = write_updates(m, out, err);
+    }
+    if (rc == 0) {
+        rc = write_staleness(&m->staleness, out, err);
     }
     for (size_t i = 0; rc == 0 && i < sizeof(singles) / sizeof(*singles); i++) {
         rc = write_one(out, singles[i].name, singles[i].type, singles[i].help,

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "driver/core/staleness.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct metrics {
     uint64_t rounds;
     uint64_t workers_restarted;
     uint64_t snapshots;
+    struct staleness staleness; /* of asynchronous updates, all jobs */
 };
 
 /* Counts an answer; path (NULL: no route) and method are static. */

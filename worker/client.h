@@ -107,6 +107,7 @@ struct client_update {
     uint64_t iterations;
     const double *scalars; /* of the optimizer, or NULL */
     size_t scalar_count;
+    double first_loss; /* of its first batch, before any step */
     struct totals *metrics;
 };
 /* *next_step: the step the daemon wants next from this partition. */

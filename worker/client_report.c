@@ -203,6 +203,7 @@ int client_push(struct client *c, const struct client_update *u,
     message.n_optimizer_scalars = u->scalars != NULL ? u->scalar_count : 0;
     message.metrics = metrics.list;
     message.n_metrics = metrics.count;
+    message.first_loss = u->first_loss;
     *outcome = CLIENT_OK;
     *next_step = u->step + 1;
     rc = post(c, "updates", &message.base, u->values, u->count, REQUEST_MS,

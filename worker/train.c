@@ -45,6 +45,7 @@ struct trainer {
     float *gradient;
     bool has_slots; /* asynchronous: the slots are in state already */
     struct optimizer_state optimizer;
+    double first_loss;           /* of the first batch of the step */
     uint64_t *order;             /* rows of the epoch in `ordered` */
     uint64_t ordered;            /* epoch + 1; 0: none */
     int64_t last_progress;       /* ms */
@@ -152,6 +153,19 @@ static int batch_gradient(struct trainer *t, uint64_t index, struct err *err)
                         t->gradient, t->totals, NULL, err);
 }
 
+/* The first batch of a step: its loss is that of the parameters that came. */
+static int first_gradient(struct trainer *t, uint64_t index, struct err *err)
+{
+    int rc;
+
+    totals_clear(t->totals);
+    rc = batch_gradient(t, index, err);
+    if (rc == 0) {
+        totals_result(t->totals, 0, &t->first_loss);
+    }
+    return rc;
+}
+
 static void report_progress(struct trainer *t, uint64_t epoch, uint64_t samples)
 {
     int64_t now = now_ms();
@@ -170,7 +184,8 @@ static int run_batches(struct trainer *t, uint64_t first, uint64_t count,
 
     *samples = 0;
     for (uint64_t i = 0; rc == 0 && i < count; i++) {
-        rc = batch_gradient(t, first + i, err);
+        rc = i == 0 ? first_gradient(t, first, err)
+                    : batch_gradient(t, first + i, err);
         if (rc == 0) {
             optimizer_step_pieces(t->session->model->optimizer,
                                   t->session->model, &t->optimizer, t->state,
@@ -259,7 +274,6 @@ static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
         rc = take_optimizer(t, &before, err);
         t->has_slots = true;
     }
-    totals_clear(t->totals);
     started = t->optimizer.iterations;
     if (rc == 0) {
         rc = run_batches(t, t->by_epoch ? step * t->batches : step,
@@ -272,6 +286,7 @@ static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
         update.iterations = t->optimizer.iterations - started;
         update.scalars = t->optimizer.scalars;
         update.scalar_count = optimizer_scalar_count(model->optimizer);
+        update.first_loss = t->first_loss;
         update.metrics = t->totals;
         rc = push(t, &update, next, err);
     }
@@ -295,13 +310,13 @@ static int gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
     take_values(&current, t->state, n);
     update.base_version = current.head->version;
     client_parameters_deinit(&current);
-    totals_clear(t->totals);
-    rc = batch_gradient(t, step, err);
+    rc = first_gradient(t, step, err);
     if (rc != 0) {
         return rc;
     }
     update.samples = batch_rows(t->batch);
     update.values = t->gradient;
+    update.first_loss = t->first_loss;
     update.metrics = t->totals;
     return push(t, &update, next, err);
 }

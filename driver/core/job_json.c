@@ -7,6 +7,7 @@
 #include "driver/core/job_serve.h"
 
 #include "common/mem.h"
+#include "driver/core/job_training.h"
 
 #include <stdio.h>
 
@@ -95,47 +96,6 @@ static int put_validation(json_t *root, const struct job_spec *spec)
     return put(validation, "split", json_real(spec->validation_split));
 }
 
-static const char *mode_name(enum training_mode mode)
-{
-    switch (mode) {
-    case TRAINING_ASYNCHRONOUS:
-        return "asynchronous";
-    case TRAINING_HOGWILD:
-        return "hogwild";
-    default:
-        return "synchronous";
-    }
-}
-
-static int put_training(json_t *root, const struct job_spec *spec)
-{
-    const struct training_options *t = &spec->training;
-    json_t *training;
-
-    if (spec->kind != JOB_TRAIN) {
-        return put(root, "batch_size", json_integer(spec->batch_size));
-    }
-    training = json_object();
-    if (put(root, "training", training) != 0 ||
-        put(training, "epochs", json_integer(t->epochs)) != 0 ||
-        put(training, "batch_size", json_integer(spec->batch_size)) != 0 ||
-        put_text(training, "mode", mode_name(t->mode)) != 0 ||
-        put_text(training, "frequency",
-                 t->frequency == TRAINING_BATCH ? "batch" : "epoch") != 0 ||
-        put_text(training, "average", t->uniform ? "uniform" : "weighted") !=
-            0 ||
-        put(training, "shuffle", json_boolean(spec->shuffle)) != 0) {
-        return -1;
-    }
-    if (spec->memory != 0 &&
-        put(training, "memory", json_integer((json_int_t)spec->memory)) != 0) {
-        return -1;
-    }
-    return spec->has_seed
-               ? put(training, "seed", json_integer((json_int_t)spec->seed))
-               : 0;
-}
-
 static int put_engine(json_t *root, const struct job_spec *spec)
 {
     json_t *engine = spec->engine_options != NULL
@@ -152,7 +112,7 @@ static int put_engine(json_t *root, const struct job_spec *spec)
 static int put_rows(json_t *root, const struct job_spec *spec)
 {
     if (put_data(root, spec) != 0 || put_validation(root, spec) != 0 ||
-        put_training(root, spec) != 0 ||
+        job_training_put(root, spec) != 0 ||
         put(root, "workers", json_integer(spec->workers)) != 0) {
         return -1;
     }

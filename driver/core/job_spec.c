@@ -12,6 +12,7 @@
 #include "driver/core/job_read.h"
 #include "driver/core/job_serve.h"
 #include "driver/core/job_spark.h"
+#include "driver/core/job_training.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +21,6 @@
 #define NAME_MAX_BYTES 200
 #define WORKERS_MAX 4096
 #define COUNT_MAX INT32_MAX
-#define MEMORY_MAX INT64_C(1000000000000000) /* bytes */
 #define CLASSES_MAX (INT64_C(1) << 24)
 
 /* Data lies on the daemon's machine, whose working directory nobody knows, or
@@ -268,96 +268,6 @@ out:
     return rc;
 }
 
-/* The index of a member's text among the choices; the first is the default. */
-static int read_choice(const json_t *object, const char *key,
-                       const char *const *choices, int *out, struct err *err)
-{
-    const char *text = choices[0];
-    int rc = jget_string_or(object, key, text, &text, err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    for (*out = 0; choices[*out] != NULL; (*out)++) {
-        if (strcmp(text, choices[*out]) == 0) {
-            return 0;
-        }
-    }
-    return err_set(err, ERR_INVALID, "%s: %.64s is not possible, %s or %s is",
-                   key, text, choices[0], choices[1]);
-}
-
-static int read_choices(const json_t *training, struct job_spec *spec,
-                        struct err *err)
-{
-    static const char *const modes[] = {"synchronous", "asynchronous",
-                                        "hogwild", NULL};
-    static const char *const frequencies[] = {"epoch", "batch", NULL};
-    static const char *const averages[] = {"weighted", "uniform", NULL};
-    int mode = 0;
-    int frequency = 0;
-    int average = 0;
-    int rc = read_choice(training, "mode", modes, &mode, err);
-
-    if (rc == 0) {
-        rc = read_choice(training, "frequency", frequencies, &frequency, err);
-    }
-    if (rc == 0) {
-        rc = read_choice(training, "average", averages, &average, err);
-    }
-    spec->training.mode = (enum training_mode)mode;
-    spec->training.frequency = (enum training_frequency)frequency;
-    spec->training.uniform = average == 1;
-    return rc;
-}
-
-static int read_training(const json_t *request, struct job_spec *spec,
-                         struct err *err)
-{
-    static const char *const keys[] = {"epochs",    "batch_size", "mode",
-                                       "frequency", "average",    "seed",
-                                       "shuffle",   "memory",     NULL};
-    const json_t *training;
-    int64_t epochs = 1;
-    int64_t batch = spec->batch_size;
-    int64_t seed = 0;
-    int64_t memory = 0;
-    int rc = job_read_object(request, "training", &training, err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    if (training != NULL && spec->kind != JOB_TRAIN) {
-        return err_set(err, ERR_INVALID,
-                       "training: is for training only, this job is to %s",
-                       job_kind_name(spec->kind));
-    }
-    if ((rc = job_check_keys(training, keys, err)) != 0 ||
-        (rc = job_read_int(training, "epochs", 1, 1, COUNT_MAX, &epochs,
-                           err)) != 0 ||
-        (rc = job_read_int(training, "batch_size", batch, 1, COUNT_MAX, &batch,
-                           err)) != 0 ||
-        (rc = job_read_int(training, "seed", 0, 0, INT64_MAX, &seed, err)) !=
-            0 ||
-        (rc = job_read_int(training, "memory", 0, 0, MEMORY_MAX, &memory,
-                           err)) != 0 ||
-        (rc = jget_bool_or(training, "shuffle", true, &spec->shuffle, err)) !=
-            0 ||
-        (rc = read_choices(training, spec, err)) != 0) {
-        (void)err_wrap(err, "training");
-        return rc;
-    }
-    spec->has_seed = jget_member(training, "seed") != NULL;
-    spec->seed = (uint64_t)seed;
-    spec->memory = (uint64_t)memory;
-    spec->batch_size = (uint32_t)batch;
-    spec->training.epochs = (uint32_t)epochs;
-    spec->training.batch_size = spec->batch_size;
-    spec->training.partitions = spec->workers;
-    spec->training.validation = job_spec_has_validation(spec);
-    return 0;
-}
-
 static int read_engine(const json_t *request, struct job_spec *spec,
                        struct err *err)
 {
@@ -490,7 +400,7 @@ static int read_request(const json_t *request, struct job_spec *spec,
         (rc = read_validation(request, spec, err)) != 0) {
         return rc;
     }
-    return read_training(request, spec, err);
+    return job_training_read(request, spec, err);
 }
 
 int job_spec_parse(const json_t *request, struct job_spec **out,

@@ -15,26 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_synchronous(const struct training *t)
-{
-    return t->options.mode == TRAINING_SYNCHRONOUS;
-}
-
-/* Gradients are summed in rounds of one batch; all else are deltas. */
-static bool wants_gradient(const struct training *t)
-{
-    return is_synchronous(t) && t->options.frequency == TRAINING_BATCH;
-}
-
-/* Asynchronous workers keep optimizer slots of their own: sums of changes
- * that were computed side by side are no moments of anything. */
-static size_t update_size(const struct training *t)
-{
-    return is_synchronous(t) && t->options.frequency == TRAINING_EPOCH
-               ? t->state.count
-               : t->model->parameters;
-}
-
 static int check_options(const struct model *model,
                          const struct model_state *state,
                          const struct training_options *options,
@@ -63,6 +43,10 @@ static int check_options(const struct model *model,
                        state->count, model->parameters, slots,
                        model->parameters * (1 + slots));
     }
+    if (!(options->delta_scale >= 0) || !isfinite(options->delta_scale)) {
+        return err_set(err, ERR_INVALID, "delta_scale: %g is no factor",
+                       options->delta_scale);
+    }
     if (options->partitions == 0 || options->epochs == 0 ||
         options->batch_size == 0) {
         return err_set(err, ERR_INVALID,
@@ -83,10 +67,10 @@ static int create_parts(struct training *t, struct err *err)
         (rc = history_reserve(t, 0, err)) != 0) {
         return rc;
     }
-    if (is_synchronous(t)) {
-        rc = fixsum_create(update_size(t), &t->sum, err);
+    if (training_is_synchronous(t)) {
+        rc = fixsum_create(training_update_size(t), &t->sum, err);
     }
-    if (rc == 0 && wants_gradient(t)) {
+    if (rc == 0 && training_wants_gradient(t)) {
         t->mean = mem_zfloats(t->model->parameters);
         rc = t->mean != NULL ? 0 : err_nomem(err);
     }
@@ -361,84 +345,6 @@ const char *training_element(const struct training *t, size_t index,
     return text;
 }
 
-/* Whether the update is what this step of this job wants. The values are
- * looked at when they are added. */
-static int check_form(const struct training *t, const struct partition *p,
-                      const struct training_update *u, struct err *err)
-{
-    bool gradient = wants_gradient(t);
-    uint64_t rows = training_step_rows(t, p, u->step);
-
-    if (u->gradient != gradient) {
-        return err_set(err, ERR_INVALID, "a %s is wanted, not a %s",
-                       gradient ? "gradient" : "delta",
-                       gradient ? "delta" : "gradient");
-    }
-    if (u->begin != 0 || u->end != update_size(t) || u->values == NULL) {
-        return err_set(err, ERR_INVALID,
-                       "the range is %llu to %llu, 0 to %zu is wanted",
-                       (unsigned long long)u->begin, (unsigned long long)u->end,
-                       update_size(t));
-    }
-    if (u->samples != rows) {
-        return err_set(err, ERR_INVALID,
-                       "it was computed from %llu rows, this step has %llu",
-                       (unsigned long long)u->samples,
-                       (unsigned long long)rows);
-    }
-    if (u->iterations > rows) {
-        return err_set(
-            err, ERR_INVALID, "%llu optimizer steps on %llu rows cannot be",
-            (unsigned long long)u->iterations, (unsigned long long)rows);
-    }
-    if (u->scalar_count != 0 &&
-        u->scalar_count != optimizer_scalar_count(t->model->optimizer)) {
-        return err_set(err, ERR_INVALID,
-                       "%zu optimizer scalars, %zu are wanted", u->scalar_count,
-                       optimizer_scalar_count(t->model->optimizer));
-    }
-    for (size_t i = 0; i < u->scalar_count; i++) {
-        if (!isfinite(u->scalars[i])) {
-            return err_set(err, ERR_INVALID,
-                           "optimizer scalar %zu is not finite", i);
-        }
-    }
-    return 0;
-}
-
-static int check_update(const struct training *t, const struct partition *p,
-                        const struct training_update *u, struct err *err)
-{
-    struct err why = {0};
-
-    if (u->step > p->next_step) {
-        return err_set(err, ERR_STATE, "step %llu has not come yet",
-                       (unsigned long long)p->next_step);
-    }
-    if (is_synchronous(t) && !training_is_due(t, p, u->step)) {
-        return err_set(err, ERR_STATE,
-                       "the round before it is not complete yet");
-    }
-    if (is_synchronous(t) ? u->base_version != t->version
-                          : u->base_version > t->version) {
-        return err_set(err, ERR_STATE,
-                       "it was computed from version %llu, the current one is "
-                       "%llu",
-                       (unsigned long long)u->base_version,
-                       (unsigned long long)t->version);
-    }
-    if (u->metrics == NULL) {
-        return err_set(err, ERR_INVALID, "it has no metrics");
-    }
-    if (results_check(u->metrics, &why) != 0) {
-        return err_set(err, ERR_INVALID,
-                       "%s: the training diverges; try a smaller learning "
-                       "rate, or --scale for the features",
-                       why.msg);
-    }
-    return check_form(t, p, u, err);
-}
-
 /* Whether the update is to be counted at all; if not, the reply is made. */
 static bool is_wanted(const struct training *t, struct partition *p,
                       const struct training_update *u,
@@ -456,7 +362,8 @@ static bool is_wanted(const struct training *t, struct partition *p,
     if (u->step >= p->next_step && u->step >= p->steps * t->options.epochs) {
         out->status = TRAINING_STOP;
         out->detail = "all epochs of this partition are counted";
-    } else if (older && (u->step < p->next_step || !is_synchronous(t))) {
+    } else if (older &&
+               (u->step < p->next_step || !training_is_synchronous(t))) {
         /* synchronous steps do not depend on who computes them */
         out->status = TRAINING_SUPERSEDED;
         out->detail = "a newer attempt works on this partition";
@@ -489,10 +396,10 @@ int training_update(struct training *training,
     if (!is_wanted(t, p, update, out)) {
         return 0;
     }
-    rc = check_update(t, p, update, err);
+    rc = training_check_update(t, p, update, err);
     if (rc == 0) {
-        rc = is_synchronous(t) ? training_contribute(t, p, update, err)
-                               : training_apply(t, p, update, err);
+        rc = training_is_synchronous(t) ? training_contribute(t, p, update, err)
+                                        : training_apply(t, p, update, err);
     }
     if (rc != 0) {
         if (t->broken.code == ERR_OK) {
@@ -504,39 +411,6 @@ int training_update(struct training *training,
     out->version = t->version;
     out->next_step = p->next_step;
     return 0;
-}
-
-enum training_gate training_gate_step(const struct training *training,
-                                      uint32_t partition, uint64_t step)
-{
-    const struct training *t = training;
-    const struct partition *p;
-
-    if (t->broken.code != ERR_OK || partition >= t->options.partitions) {
-        return TRAINING_CLOSED;
-    }
-    p = &t->partitions[partition];
-    if (!p->joined) {
-        return TRAINING_WAIT;
-    }
-    if (step >= p->steps * t->options.epochs) {
-        return TRAINING_CLOSED;
-    }
-    /* a step that is past needs no version any more: the update will be told
-     * that it is a duplicate */
-    return !is_synchronous(t) || training_is_due(t, p, step) ? TRAINING_READY
-                                                             : TRAINING_WAIT;
-}
-
-enum training_gate training_gate_epoch(const struct training *training,
-                                       uint64_t epochs)
-{
-    const struct training *t = training;
-
-    if (t->broken.code != ERR_OK || epochs > t->options.epochs) {
-        return TRAINING_CLOSED;
-    }
-    return t->epoch >= epochs ? TRAINING_READY : TRAINING_WAIT;
 }
 
 uint64_t training_version(const struct training *training)
@@ -564,6 +438,11 @@ uint64_t training_steps_per_epoch(const struct training *training)
     return training->rounds;
 }
 
+const struct staleness *training_staleness(const struct training *training)
+{
+    return &training->staleness;
+}
+
 const struct model_state *training_state(const struct training *training)
 {
     return &training->state;
@@ -576,7 +455,7 @@ const struct model *training_model(const struct training *training)
 
 void training_finalize(struct training *t)
 {
-    if (is_synchronous(t)) {
+    if (training_is_synchronous(t)) {
         optimizer_finalize(t->model->optimizer, t->model, &t->state.optimizer,
                            t->state.values);
     }

@@ -23,6 +23,7 @@
 #include "common/model/metric.h"
 #include "common/model/model.h"
 #include "common/model/model_wire.h"
+#include "driver/core/staleness.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,9 @@ struct training_options {
     uint32_t batch_size; /* > 0 */
     bool uniform;        /* plain mean instead of weighted by samples */
     bool validation;     /* workers report validation results */
+    /* asynchronous: what a delta is multiplied by before it is applied; 0:
+     * its partition's share of all (docs/PARAMETER_SERVER.md) */
+    double delta_scale;
 };
 
 /* The model is borrowed and must outlive the training; *state moves in (it is
@@ -93,6 +97,7 @@ struct training_update {
     uint64_t iterations;
     const double *scalars; /* optimizer scalars after the steps */
     size_t scalar_count;
+    double first_loss; /* of its first batch, before any step; 0: unknown */
     const struct totals *metrics; /* of those rows */
     const uint8_t *values; /* end - begin floats, any alignment; borrowed */
 };
@@ -133,6 +138,8 @@ bool training_finished(const struct training *training);
  * unknown). */
 uint64_t training_step(const struct training *training);
 uint64_t training_steps_per_epoch(const struct training *training);
+/* How stale the updates were that were applied (asynchronous). */
+const struct staleness *training_staleness(const struct training *training);
 /* What Keras does to the weights when fit() ends (use_ema). For a job that has
  * finished; once more changes nothing. */
 void training_finalize(struct training *training);

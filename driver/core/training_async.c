@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * training_async: asynchronous and hogwild training. An update is applied at
- * once: weights -= delta, version + 1. All calls come from one thread, so a
- * reader sees whole versions in both modes and no update is lost.
+ * once: weights -= factor * delta, version + 1. All calls come from one
+ * thread, so a reader sees whole versions in both modes and no update is lost.
  *
- * Moving statistics are averaged, never summed: each partition's change counts
- * for its share of the partitions that work, and no variance falls below 0.
+ * The factor is the partition's share of all rows, unless the job names
+ * another one: so all deltas of an epoch together move the weights as far as
+ * their mean does, which is what a synchronous round would do
+ * (docs/PARAMETER_SERVER.md). Moving statistics are averaged in any case, never
+ * summed, and no variance falls below 0.
  * The step count of the optimizer is that of the partition with the most
  * steps. Its slots stay with the workers.
  *
@@ -28,24 +31,49 @@ static float delta_at(const struct training_update *u, size_t i)
     return delta;
 }
 
-/* The share of one partition in a moving statistic. */
-static float statistic_share(const struct training *t)
+/* The partition's part of all rows, or of the partitions that have any. Those
+ * that have not joined yet are taken to be like those that have: what comes
+ * first is not to count for more. */
+static double share_of(const struct training *t, const struct partition *p)
 {
-    uint32_t working = 0;
+    double own = t->options.uniform ? 1 : (double)p->samples;
+    double joined = 0;
 
     for (uint32_t i = 0; i < t->options.partitions; i++) {
-        working += t->partitions[i].samples != 0;
+        const struct partition *q = &t->partitions[i];
+
+        if (q->samples != 0) {
+            joined += t->options.uniform ? 1 : (double)q->samples;
+        }
     }
-    return 1.0F / (float)working;
+    return own / joined * t->joined / t->options.partitions;
+}
+
+/* What a delta and a change of a moving statistic are multiplied by. */
+struct factors {
+    float weight;
+    float statistic;
+};
+
+static struct factors factors_of(const struct training *t,
+                                 const struct partition *p)
+{
+    double share = share_of(t, p);
+    double scale = t->options.delta_scale;
+
+    return (struct factors){.weight = (float)(scale != 0 ? scale : share),
+                            .statistic = (float)share};
 }
 
 static int check_values(const struct training *t,
-                        const struct training_update *u, struct err *err)
+                        const struct training_update *u, struct factors f,
+                        struct err *err)
 {
     char text[TRAINING_ELEMENT_SIZE];
+    float factor = f.weight > f.statistic ? f.weight : f.statistic;
 
     for (size_t i = 0; i < t->model->parameters; i++) {
-        float after = t->state.values[i] - delta_at(u, i);
+        float after = t->state.values[i] - factor * delta_at(u, i);
 
         if (!isfinite(after)) {
             return err_set(err, ERR_INVALID,
@@ -58,15 +86,14 @@ static int check_values(const struct training *t,
     return 0;
 }
 
-static void apply_values(struct training *t, const struct training_update *u)
+static void apply_values(struct training *t, const struct training_update *u,
+                         struct factors f)
 {
-    float share = statistic_share(t);
-
     for (size_t k = 0; k < t->model->variable_count; k++) {
         const struct variable *v = &t->model->variables[k];
         bool statistic = v->role == VARIABLE_STATISTIC;
         bool variance = statistic && strstr(v->name, "variance") != NULL;
-        float factor = statistic ? share : 1.0F;
+        float factor = statistic ? f.statistic : f.weight;
 
         for (size_t i = v->offset; i < v->offset + v->size; i++) {
             float after = t->state.values[i] - factor * delta_at(u, i);
@@ -133,14 +160,17 @@ int training_apply(struct training *t, struct partition *p,
                    const struct training_update *u, struct err *err)
 {
     uint64_t epoch = u->step / p->steps;
+    struct factors factors = factors_of(t, p);
     int rc;
 
     if ((rc = history_reserve(t, epoch, err)) != 0 ||
         (rc = training_running_reserve(t, epoch, err)) != 0 ||
-        (rc = check_values(t, u, err)) != 0) {
+        (rc = check_values(t, u, factors, err)) != 0) {
         return rc;
     }
-    apply_values(t, u);
+    apply_values(t, u, factors);
+    staleness_add(&t->staleness, t->version - u->base_version);
+    training_note_start(p, u);
     count_iterations(t, p, u);
     totals_merge(p->epoch, u->metrics);
     p->next_step++;
@@ -148,12 +178,13 @@ int training_apply(struct training *t, struct partition *p,
     if (p->next_step % p->steps == 0) {
         struct running_epoch *r = &t->running[epoch - t->epochs_done];
 
+        rc = training_check_loss(t, p, epoch, err);
         totals_merge(r->sums, p->epoch);
         totals_clear(p->epoch);
         r->complete++;
         training_async_advance(t);
     }
-    return 0;
+    return rc;
 }
 
 void training_async_validate(struct training *t, struct partition *p,

@@ -3,9 +3,12 @@
  * training_parts: the inside of struct training, for the files training*.c
  * and nobody else.
  *
- *   training.c           create, join, updates and gates: what all modes share
+ *   training.c           create, join and updates: what all modes share
+ *   training_check.c     what is refused
+ *   training_gate.c      who may go on
  *   training_sync.c      rounds: sum, apply, next
  *   training_async.c     updates applied one by one
+ *   training_diverge.c   losses that explode
  *   training_history.c   sums of epochs, validation, history
  *   training_snapshot.c  save and restore
  *
@@ -37,6 +40,8 @@ struct partition {
     uint64_t next_step;          /* first that is not counted */
     uint64_t next_validation;    /* first epoch without its result */
     uint64_t iterations;         /* optimizer steps counted (asynchronous) */
+    double start_loss;           /* of its first batch of all; 0: unknown */
+    double first_loss;           /* of its first epoch; 0: not complete */
     /* sums, made when it joins: */
     struct totals *epoch;      /* of its current epoch, complete rounds */
     struct totals *round;      /* of the round in the making */
@@ -85,12 +90,33 @@ struct training {
 
     /* asynchronous: epochs_done .. epochs_done + running_count - 1 */
     uint64_t start_iterations; /* of the optimizer, when training began */
+    struct staleness staleness;
     struct running_epoch *running;
     size_t running_count;
 
     struct totals *merged; /* scratch, and the names of all entries */
     struct history history;
 };
+
+static inline bool training_is_synchronous(const struct training *t)
+{
+    return t->options.mode == TRAINING_SYNCHRONOUS;
+}
+
+/* Gradients are summed in rounds of one batch; all else are deltas. */
+static inline bool training_wants_gradient(const struct training *t)
+{
+    return training_is_synchronous(t) && t->options.frequency == TRAINING_BATCH;
+}
+
+/* Asynchronous workers keep optimizer slots of their own: sums of changes
+ * that were computed side by side are no moments of anything. */
+static inline size_t training_update_size(const struct training *t)
+{
+    return training_is_synchronous(t) && !training_wants_gradient(t)
+               ? t->state.count
+               : t->model->parameters;
+}
 
 /* training.c */
 bool training_all_joined(const struct training *t);
@@ -110,6 +136,11 @@ const char *training_element(const struct training *t, size_t index,
 /* Ends the training: from now on every call fails for this reason, which is
  * also put into err. Returns the code. */
 int training_break(struct training *t, const struct err *why, struct err *err);
+
+/* training_check.c: ERR_INVALID, ERR_STATE: refused and named. */
+int training_check_update(const struct training *t, const struct partition *p,
+                          const struct training_update *u,
+                          struct err *err) ERR_CHECKED;
 
 /* training_sync.c: counts a checked update; completes what is complete. */
 int training_contribute(struct training *t, struct partition *p,
@@ -136,6 +167,14 @@ void training_async_advance(struct training *t);
 int training_running_reserve(struct training *t, uint64_t epoch,
                              struct err *err) ERR_CHECKED;
 void training_running_clear(struct training *t);
+
+/* training_diverge.c */
+/* Keeps what the losses of later epochs are measured by. */
+void training_note_start(struct partition *p, const struct training_update *u);
+/* p->epoch are the sums of a complete epoch of the partition: ends the
+ * training if its loss has exploded. */
+int training_check_loss(struct training *t, struct partition *p, uint64_t epoch,
+                        struct err *err) ERR_CHECKED;
 
 /* training_history.c */
 /* Room for the numbers of this epoch. */

@@ -38,15 +38,10 @@ struct draft {
     size_t metrics_used;
 };
 
-static bool is_synchronous(const struct training *t)
-{
-    return t->options.mode == TRAINING_SYNCHRONOUS;
-}
-
 /* Epochs whose training numbers are in the history. */
 static uint64_t epochs_written(const struct training *t)
 {
-    return is_synchronous(t) ? t->epoch : t->epochs_done;
+    return training_is_synchronous(t) ? t->epoch : t->epochs_done;
 }
 
 static void draft_deinit(struct draft *d)
@@ -111,11 +106,14 @@ static void draft_partition(struct draft *d, const struct training *t,
     m->joined = true;
     m->samples = p->samples;
     m->validation_samples = p->validation_samples;
-    m->next_step = is_synchronous(t) ? training_round_step(t, p) : p->next_step;
+    m->next_step =
+        training_is_synchronous(t) ? training_round_step(t, p) : p->next_step;
     m->next_validation = p->next_validation;
     m->iterations = p->iterations;
+    m->start_loss = p->start_loss;
+    m->first_loss = p->first_loss;
     draft_totals(d, p->epoch, &m->n_metrics, &m->metrics);
-    if (is_synchronous(t) && p->next_validation > t->epochs_done) {
+    if (training_is_synchronous(t) && p->next_validation > t->epochs_done) {
         draft_totals(d, p->validation, &m->n_validation, &m->validation);
     }
 }
@@ -164,6 +162,11 @@ static void draft_head(struct draft *d, const struct training *t)
     d->optimizer.n_scalars = optimizer_scalar_count(t->model->optimizer);
     d->optimizer.scalars = source->state.optimizer.scalars;
     d->optimizer.slots = (uint32_t)optimizer_slot_count(t->model->optimizer);
+    m->delta_scale = t->options.delta_scale;
+    m->n_staleness_counts = STALENESS_BUCKETS;
+    m->staleness_counts = source->staleness.counts;
+    m->staleness_sum = t->staleness.sum;
+    m->staleness_max = t->staleness.max;
     m->n_partitions = t->options.partitions;
     m->partitions = d->partition_list;
     m->n_running = t->running_count;
@@ -227,6 +230,7 @@ static int check_head(const struct training *t, const snapshot_msg *m,
         m->epochs != t->options.epochs ||
         m->batch_size != t->options.batch_size ||
         (m->uniform != 0) != t->options.uniform ||
+        m->delta_scale != t->options.delta_scale ||
         (m->validation != 0) != t->options.validation ||
         m->n_partitions != t->options.partitions) {
         return unfit("options", err);
@@ -246,7 +250,7 @@ static int check_head(const struct training *t, const snapshot_msg *m,
         }
     }
     if (m->epoch > m->epochs || m->epochs_done > m->epoch ||
-        (is_synchronous(t) && m->epoch - m->epochs_done > 1) ||
+        (training_is_synchronous(t) && m->epoch - m->epochs_done > 1) ||
         (m->epoch == m->epochs && m->round != 0)) {
         return unfit("epoch and round", err);
     }
@@ -293,7 +297,12 @@ static int read_partition(struct training *t, struct partition *p,
     p->next_step = from->next_step;
     p->next_validation = from->next_validation;
     p->iterations = from->iterations;
-    if (!is_synchronous(t)) {
+    p->start_loss = from->start_loss;
+    p->first_loss = from->first_loss;
+    if (!(p->start_loss >= 0 && p->first_loss >= 0)) {
+        return unfit("losses", err);
+    }
+    if (!training_is_synchronous(t)) {
         return 0; /* see check_steps() */
     }
     if (p->validation_samples == 0) {
@@ -330,7 +339,7 @@ static int check_steps(const struct training *t, struct err *err)
                                 : t->round != 0 && t->round >= t->rounds) {
         return unfit("epoch and round", err);
     }
-    if (t->round != 0 && !is_synchronous(t)) {
+    if (t->round != 0 && !training_is_synchronous(t)) {
         return unfit("epoch and round", err);
     }
     if ((t->validated != 0 && t->validated >= t->validating) ||
@@ -340,8 +349,9 @@ static int check_steps(const struct training *t, struct err *err)
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         const struct partition *p = &t->partitions[i];
 
-        if (is_synchronous(t) ? p->next_step != training_round_step(t, p)
-                              : p->joined && !fits_async(t, p)) {
+        if (training_is_synchronous(t)
+                ? p->next_step != training_round_step(t, p)
+                : p->joined && !fits_async(t, p)) {
             return unfit("steps", err);
         }
     }
@@ -378,9 +388,10 @@ static int read_running(struct training *t, const snapshot_msg *m,
         last = own > last ? own : last;
     }
     /* a partition may be in an epoch before it has completed any of it */
-    if (is_synchronous(t) ? m->n_running != 0
-                          : m->n_running > t->options.epochs - was_done ||
-                                m->n_running < last - was_done) {
+    if (training_is_synchronous(t)
+            ? m->n_running != 0
+            : m->n_running > t->options.epochs - was_done ||
+                  m->n_running < last - was_done) {
         return unfit("epochs", err);
     }
     for (size_t i = 0; i < m->n_running; i++) {
@@ -395,7 +406,7 @@ static int read_running(struct training *t, const snapshot_msg *m,
         }
         count_running(t, i);
     }
-    if (!is_synchronous(t)) {
+    if (!training_is_synchronous(t)) {
         /* nothing moves if the counts agree with what was written */
         rc = history_reserve(t, was_done + m->n_running, err);
         if (rc != 0) {
@@ -434,12 +445,36 @@ static int read_history(struct training *t, const snapshot_msg *m,
     return 0;
 }
 
+static int read_staleness(struct training *t, const snapshot_msg *m,
+                          struct err *err)
+{
+    struct staleness *s = &t->staleness;
+    uint64_t updates = 0;
+
+    if (m->n_staleness_counts > STALENESS_BUCKETS) {
+        return unfit("staleness counts", err);
+    }
+    for (size_t i = 0; i < m->n_staleness_counts; i++) {
+        s->counts[i] = m->staleness_counts[i];
+    }
+    s->sum = m->staleness_sum;
+    s->max = m->staleness_max;
+    for (unsigned i = 0; i < STALENESS_BUCKETS; i++) {
+        if (s->counts[i] > m->version - updates) {
+            return unfit("staleness counts", err);
+        }
+        updates += s->counts[i];
+    }
+    return 0;
+}
+
 static void forget(struct training *t)
 {
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         training_dismiss(t, &t->partitions[i]);
     }
     training_running_clear(t);
+    t->staleness = (struct staleness){.sum = 0};
     t->epoch = 0;
     t->round = 0;
     t->epochs_done = 0;
@@ -461,6 +496,9 @@ static int read_all(struct training *t, const snapshot_msg *m, struct err *err)
     }
     if (rc == 0) {
         rc = check_steps(t, err);
+    }
+    if (rc == 0) {
+        rc = read_staleness(t, m, err);
     }
     if (rc == 0) {
         rc = read_history(t, m, err);

@@ -103,6 +103,7 @@ int training_contribute(struct training *t, struct partition *p,
     }
     totals_clear(p->round);
     totals_merge(p->round, u->metrics);
+    training_note_start(p, u);
     follow_lead(t, u);
     t->contributed++;
     p->next_step++;
@@ -111,7 +112,7 @@ int training_contribute(struct training *t, struct partition *p,
 
 static void apply_sum(struct training *t)
 {
-    if (t->options.frequency == TRAINING_EPOCH) {
+    if (!training_wants_gradient(t)) {
         fixsum_subtract_mean(t->sum, t->state.values);
         t->state.optimizer.iterations += t->lead_iterations;
         memcpy(t->state.optimizer.scalars, t->lead_scalars,
@@ -149,20 +150,28 @@ static int check_state(struct training *t, struct err *err)
 }
 
 /* In partition order, so that the numbers do not depend on who came first. */
-static void close_epoch(struct training *t)
+static int close_epoch(struct training *t, struct err *err)
 {
+    int rc = 0;
+
     totals_clear(t->merged);
     for (uint32_t i = 0; i < t->options.partitions; i++) {
-        totals_merge(t->merged, t->partitions[i].epoch);
-        totals_clear(t->partitions[i].epoch);
+        struct partition *p = &t->partitions[i];
+
+        if (rc == 0 && p->steps != 0) {
+            rc = training_check_loss(t, p, t->epoch, err);
+        }
+        totals_merge(t->merged, p->epoch);
+        totals_clear(p->epoch);
     }
     history_write(t, t->epoch, t->merged, NULL);
     t->round = 0;
     t->epoch++;
     history_settle(t);
+    return rc;
 }
 
-static void close_round(struct training *t)
+static int close_round(struct training *t, struct err *err)
 {
     for (uint32_t i = 0; i < t->options.partitions; i++) {
         struct partition *p = &t->partitions[i];
@@ -174,9 +183,7 @@ static void close_round(struct training *t)
     t->contributed = 0;
     t->version++;
     t->round++;
-    if (t->round == t->rounds) {
-        close_epoch(t);
-    }
+    return t->round == t->rounds ? close_epoch(t, err) : 0;
 }
 
 int training_advance(struct training *t, struct err *err)
@@ -192,8 +199,5 @@ int training_advance(struct training *t, struct err *err)
     }
     apply_sum(t);
     rc = check_state(t, err);
-    if (rc == 0) {
-        close_round(t);
-    }
-    return rc;
+    return rc == 0 ? close_round(t, err) : rc;
 }

@@ -70,6 +70,42 @@ static int add_facts(struct table *t, const json_t *job, struct err *err)
     return rc;
 }
 
+/* "mean 0.93, max 4; 0: 12; 1: 30; 2: 8; up to 4: 2" */
+static int add_staleness(struct table *t, const json_t *staleness,
+                         struct err *err)
+{
+    const json_t *histogram = json_object_get(staleness, "histogram");
+    char text[512];
+    size_t used;
+    size_t i;
+    json_t *bucket;
+
+    if (json_integer_value(json_object_get(staleness, "updates")) == 0) {
+        return 0;
+    }
+    used = (size_t)snprintf(
+        text, sizeof(text), "mean %.2f, max %lld",
+        json_number_value(json_object_get(staleness, "mean")),
+        (long long)json_integer_value(json_object_get(staleness, "max")));
+    json_array_foreach(histogram, i, bucket)
+    {
+        const json_t *bound = json_object_get(bucket, "le");
+        long long le = (long long)json_integer_value(bound);
+        long long count =
+            (long long)json_integer_value(json_object_get(bucket, "count"));
+        char label[32];
+
+        if (count == 0 || used >= sizeof(text)) {
+            continue;
+        }
+        (void)snprintf(label, sizeof(label), le > 2 ? "up to %lld" : "%lld",
+                       le);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "; %s: %lld",
+                                 json_is_null(bound) ? "more" : label, count);
+    }
+    return add_pair(t, "staleness", text, err);
+}
+
 static int print_partitions(const json_t *partitions, struct err *err)
 {
     static const char *const keys[] = {"partition", "attempt", "state",
@@ -117,6 +153,9 @@ static int print_job(const json_t *job, struct err *err)
         return rc;
     }
     rc = add_facts(&t, job, err);
+    if (rc == 0) {
+        rc = add_staleness(&t, json_object_get(job, "staleness"), err);
+    }
     if (rc == 0) {
         (void)printf("job %s\n",
                      text_of(job, "id") != NULL ? text_of(job, "id") : "?");

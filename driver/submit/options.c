@@ -139,6 +139,9 @@ static const struct entry entries[] = {
          "when workers meet: after each epoch (default) or batch"),
     WORD(OPTIONS_TRAIN, "Training", "average", average, "weighted|uniform",
          "average partitions weighted by their rows (default) or uniform"),
+    REAL(OPTIONS_TRAIN, "Training", "delta-scale", delta_scale, "X", 0, 1000,
+         "asynchronous, hogwild: apply each delta times X (default: times its"
+         " partition's share of the rows); 1 gives Elephas' sum"),
     REAL(OPTIONS_TRAIN, "Training", "validation-split", validation_split, "F",
          0, 1, "keep the last part F of the rows for validation"),
     LIST(OPTIONS_TRAIN, "Training", "validation-data", validation_data, "SRC",

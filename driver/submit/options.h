@@ -64,6 +64,7 @@ struct options {
     const char *mode;
     const char *frequency;
     const char *average;
+    double delta_scale; /* 0: not given */
     double validation_split;
     struct opt_list validation_data;
     int64_t seed; /* -1: none */

@@ -250,6 +250,9 @@ static int put_training(json_t *request, const struct options *o,
     if (rc == 0) {
         rc = put_text(training, "average", "average", o->average, err);
     }
+    if (rc == 0 && o->delta_scale != 0) {
+        rc = put(training, "delta_scale", json_real(o->delta_scale), err);
+    }
     if (rc == 0 && o->memory != 0) {
         rc = put(training, "memory", json_integer(o->memory), err);
     }

@@ -145,6 +145,9 @@ static void draw_job(struct sim *sim)
     o->frequency = sim_chance(sim, 50) ? TRAINING_BATCH : TRAINING_EPOCH;
     o->uniform = sim_chance(sim, 25);
     o->validation = sim_chance(sim, 50);
+    if (o->mode != TRAINING_SYNCHRONOUS && sim_chance(sim, 50)) {
+        o->delta_scale = sim_chance(sim, 50) ? 1 : 0.5;
+    }
     for (uint32_t p = 0; p < o->partitions; p++) {
         sim->rows[p] = sim_chance(sim, 20) ? 0 : sim_below(sim, 20);
         sim->held[p] =

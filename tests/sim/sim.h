@@ -108,6 +108,7 @@ struct server {
     uint64_t saved_version;
     uint64_t last_version;
     bool applied[SIM_MAX_PARTITIONS][SIM_MAX_STEPS];
+    bool joined[SIM_MAX_PARTITIONS];
 };
 
 struct sim {

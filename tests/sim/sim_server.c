@@ -92,6 +92,8 @@ void server_start(struct sim *sim)
     unit_ok(linear_training(sim->model, &sim->options, &s->training, &err),
             &err);
     s->incarnation++;
+    /* asynchronous snapshots are of trainings that all have joined */
+    memset(s->joined, s->snapshot.len != 0, sizeof(s->joined));
     if (s->snapshot.len != 0) {
         unit_ok(training_restore(s->training, buf_view(&s->snapshot), &err),
                 &err);
@@ -153,15 +155,37 @@ static void give_parameters(const struct training *t, struct answer *a)
     a->optimizer = state->optimizer;
 }
 
+/* What an asynchronous delta of this partition counts for, by the book. */
+static float factor_of(const struct sim *sim, uint32_t partition)
+{
+    const struct training_options *o = &sim->options;
+    double joined = 0;
+    double of_joined = 0;
+
+    for (uint32_t p = 0; p < o->partitions; p++) {
+        if (sim->server.joined[p]) {
+            joined++;
+            of_joined += o->uniform ? sim->rows[p] != 0 : (double)sim->rows[p];
+        }
+    }
+    if (o->delta_scale != 0) {
+        return (float)o->delta_scale;
+    }
+    return (float)((o->uniform ? 1 : (double)sim->rows[partition]) / of_joined *
+                   joined / o->partitions);
+}
+
 /* An update that was applied was not applied before. */
 static void note_update(struct sim *sim, const struct training_update *u,
                         const struct answer *a)
 {
     struct server *s = &sim->server;
+    float factor;
 
     if (a->rc != 0 || a->reply.status != TRAINING_APPLIED) {
         return;
     }
+    factor = factor_of(sim, u->partition);
     sim_check(sim, u->step < SIM_MAX_STEPS, "too many steps");
     sim_check(sim, !s->applied[u->partition][u->step],
               "partition %u: step %llu was applied twice", u->partition,
@@ -171,7 +195,7 @@ static void note_update(struct sim *sim, const struct training_update *u,
         float delta;
 
         memcpy(&delta, u->values + i * sizeof(delta), sizeof(delta));
-        s->shadow[i] -= delta;
+        s->shadow[i] = s->shadow[i] - factor * delta;
     }
 }
 
@@ -188,6 +212,7 @@ static void answer_message(struct sim *sim, const struct message *m,
         a->rc =
             linear_join(t, m->partition, m->attempt, sim->rows[m->partition],
                         sim->held[m->partition], &a->assignment, err);
+        sim->server.joined[m->partition] |= a->rc == 0;
         break;
     case MSG_STEP:
         a->gate = training_gate_step(t, m->partition, m->number);

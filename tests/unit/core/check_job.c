@@ -198,6 +198,8 @@ START_TEST(json_is_the_same_request)
     check_round_trip(full);
     check_round_trip(HEAD DATA "}");
     check_round_trip(HEAD DATA ",\"validation\":{\"source\":[\"/v.csv\"]}}");
+    check_round_trip(
+        HEAD DATA ",\"training\":{\"mode\":\"hogwild\",\"delta_scale\":0.5}}");
     check_round_trip("{\"kind\":\"predict\",\"source_job\":\"j12\","
                      "\"data\":{\"source\":\"/d/a.jsonl\"},\"batch_size\":7}");
 }
@@ -318,6 +320,10 @@ static const struct refusal refusals[] = {
      "training: mode: fast"},
     {HEAD DATA ",\"training\":{\"frequency\":\"step\"}}", ERR_INVALID,
      "training: frequency: step"},
+    {HEAD DATA ",\"training\":{\"mode\":\"hogwild\",\"delta_scale\":0}}",
+     ERR_INVALID, "training: delta_scale: 0 is out of range"},
+    {HEAD DATA ",\"training\":{\"delta_scale\":1}}", ERR_INVALID,
+     "training: delta_scale and mode synchronous"},
     {HEAD DATA ",\"training\":{\"seed\":-4}}", ERR_INVALID,
      "training: seed: -4"},
     {HEAD DATA ",\"engine\":{\"name\":\"spark\",\"masters\":\"x\"}}",

@@ -45,7 +45,8 @@ START_TEST(updates_are_applied_as_they_come)
                                        .batch_size = 4,
                                        .mode = modes[_i % 2],
                                        .frequency = _i < 2 ? TRAINING_EPOCH
-                                                           : TRAINING_BATCH};
+                                                           : TRAINING_BATCH,
+                                       .delta_scale = 1};
     struct model *model = the_model("adam");
     const uint64_t rows[2] = {10, 9};
     struct training *t = begin(model, &options, rows, NULL);
@@ -85,6 +86,139 @@ START_TEST(updates_are_applied_as_they_come)
     }
     training_destroy(&t);
     model_destroy(&model);
+}
+END_TEST
+
+/* Without a scale a delta counts for its partition's share of the rows; of
+ * those that have not joined yet, as many are thought to come. */
+START_TEST(a_delta_counts_for_its_share)
+{
+    static const struct {
+        double scale;
+        bool uniform;
+        float want[3]; /* of deltas of 1: partition 0 alone, then 1, then 0 */
+    } table[] = {
+        {0, false, {0.25F, 0.125F, 0.375F}},
+        {0, true, {0.25F, 0.5F, 0.5F}},
+        {0.5, false, {0.5F, 0.5F, 0.5F}},
+        {1, true, {1, 1, 1}},
+    };
+    struct training_options options = {.partitions = 4,
+                                       .epochs = 2,
+                                       .batch_size = 100,
+                                       .mode = TRAINING_ASYNCHRONOUS,
+                                       .uniform = table[_i].uniform,
+                                       .delta_scale = table[_i].scale};
+    const uint64_t rows[4] = {6, 2, 0, 8};
+    const uint32_t order[3] = {0, 1, 0};
+    struct model *model = the_model("sgd");
+    struct training *t = NULL;
+    struct training_assignment a;
+    struct training_reply reply;
+    struct err err = {0};
+
+    unit_ok(linear_training(model, &options, &t, &err), &err);
+    unit_ok(linear_join(t, 0, 0, rows[0], 0, &a, &err), &err);
+    for (int k = 0; k < 3; k++) {
+        uint32_t p = order[k];
+        float before = training_state(t)->values[2];
+        struct linear_work work;
+
+        /* the last two: 6, 2 and 8 rows, or three that have some */
+        for (uint32_t q = 1; k == 1 && q < 4; q++) {
+            unit_ok(linear_join(t, q, 0, rows[q], 0, &a, &err), &err);
+        }
+        linear_compute(model, &options, training_state(t), training_version(t),
+                       p, rows[p], k == 2, &work);
+        work.values[2] = 1;
+        unit_ok(training_update(t, &work.update, &reply, &err), &err);
+        linear_work_deinit(&work);
+        unit_assert_close(before - training_state(t)->values[2],
+                          table[_i].uniform && table[_i].scale == 0 && k > 0
+                              ? 1.0 / 3
+                              : (double)table[_i].want[k],
+                          1e-6);
+    }
+    training_destroy(&t);
+    model_destroy(&model);
+}
+END_TEST
+
+START_TEST(staleness_is_counted)
+{
+    struct training_options options = {.partitions = 2,
+                                       .epochs = 6,
+                                       .batch_size = 100,
+                                       .mode = TRAINING_HOGWILD};
+    struct model *model = the_model("sgd");
+    const uint64_t rows[2] = {6, 6};
+    struct training *t = begin(model, &options, rows, NULL);
+    struct training_reply reply;
+    struct linear_work late;
+    struct buf saved;
+    struct training *other = NULL;
+    struct err err = {0};
+    json_t *json;
+
+    /* from version 0, when it is 5 already */
+    linear_compute(model, &options, training_state(t), 0, 1, 6, 0, &late);
+    for (uint64_t step = 0; step < 5; step++) {
+        unit_ok(linear_push(t, &options, 0, 6, step, &reply, &err), &err);
+    }
+    unit_ok(training_update(t, &late.update, &reply, &err), &err);
+    unit_ok(training_update(t, &late.update, &reply, &err), &err);
+    ck_assert_int_eq((int)reply.status, TRAINING_DUPLICATE);
+    linear_work_deinit(&late);
+    ck_assert_uint_eq(staleness_count(training_staleness(t)), 6);
+    ck_assert_uint_eq(training_staleness(t)->counts[0], 5);
+    ck_assert_uint_eq(training_staleness(t)->counts[4], 1); /* 5 to 8 */
+    json = staleness_json(training_staleness(t));
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "max")), 5);
+    unit_assert_close(json_number_value(json_object_get(json, "mean")), 5.0 / 6,
+                      1e-12);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "histogram")), 5);
+    json_decref(json);
+    /* it is in the snapshot */
+    buf_init(&saved, 1 << 20);
+    unit_ok(training_save(t, &saved, &err), &err);
+    unit_ok(linear_training(model, &options, &other, &err), &err);
+    unit_ok(training_restore(other, buf_view(&saved), &err), &err);
+    ck_assert_mem_eq(training_staleness(other), training_staleness(t),
+                     sizeof(struct staleness));
+    buf_deinit(&saved);
+    training_destroy(&other);
+    training_destroy(&t);
+    model_destroy(&model);
+}
+END_TEST
+
+START_TEST(staleness_has_bounds)
+{
+    struct staleness s = {.sum = 0};
+    json_t *json;
+
+    for (uint64_t v = 0; v <= 300; v++) {
+        unsigned bucket = 0;
+
+        staleness_add(&s, v);
+        while (s.counts[bucket] == 0) {
+            bucket++;
+        }
+        ck_assert_uint_le(v, staleness_bound(bucket));
+        ck_assert(bucket == 0 || v > staleness_bound(bucket - 1));
+        memset(s.counts, 0, sizeof(s.counts));
+    }
+    ck_assert_uint_eq(s.max, 300);
+    s = (struct staleness){.sum = 0};
+    staleness_add(&s, 1000);
+    json = staleness_json(&s);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "histogram")),
+                      STALENESS_BUCKETS);
+    ck_assert(json_is_null(
+        json_object_get(json_array_get(json_object_get(json, "histogram"),
+                                       STALENESS_BUCKETS - 1),
+                        "le")));
+    json_decref(json);
 }
 END_TEST
 
@@ -371,6 +505,9 @@ static TCase *basic(void)
     TCase *tc = tcase_create("training_async");
 
     tcase_add_loop_test(tc, updates_are_applied_as_they_come, 0, 4);
+    tcase_add_loop_test(tc, a_delta_counts_for_its_share, 0, 4);
+    tcase_add_test(tc, staleness_is_counted);
+    tcase_add_test(tc, staleness_has_bounds);
     tcase_add_test(tc, an_older_attempt_is_told_to_end);
     tcase_add_loop_test(tc, bad_updates_leave_no_trace, 0, 6);
     tcase_add_test(tc, a_partition_may_run_ahead);

@@ -179,6 +179,7 @@ static inline void linear_compute(const struct model *model,
     u->end = LINEAR_P;
     u->metrics = work->metrics;
     u->values = (const uint8_t *)work->values;
+    u->first_loss = 1;
     if (by_batch && sync) {
         u->gradient = true;
         u->iterations = 1;

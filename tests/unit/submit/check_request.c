@@ -86,6 +86,8 @@ START_TEST(the_longest_training)
     o.no_shuffle = true;
     o.memory = 4096;
     o.validation_split = 0.25;
+    o.mode = "hogwild";
+    o.delta_scale = 0.5;
     assert_request(
         &o, REQUEST_TRAIN,
         "{\"kind\":\"train\",\"name\":\"night run\",\"data\":{"
@@ -95,8 +97,8 @@ START_TEST(the_longest_training)
         "\"class_weight\":{\"0\":1.0,\"7\":2.5}},"
         "\"validation\":{\"split\":0.25},"
         "\"training\":{\"epochs\":3,\"batch_size\":64,"
-        "\"mode\":\"synchronous\",\"frequency\":\"batch\","
-        "\"average\":\"uniform\",\"memory\":4096,"
+        "\"mode\":\"hogwild\",\"frequency\":\"batch\","
+        "\"average\":\"uniform\",\"delta_scale\":0.5,\"memory\":4096,"
         "\"seed\":9007199254740993,"
         "\"shuffle\":false},\"workers\":4,\"engine\":{\"name\":\"local\"}}");
 }

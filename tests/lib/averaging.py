@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Runs of the ways to average on the MNIST sample: what the measured table and
+the bounded test share."""
+from collections import namedtuple
+
+from system import DATA
+
+COLUMNS = ["--label", "label", "--scale", 255, "--nb-classes", 10]
+Run = namedtuple("Run", "accuracy staleness error")
+
+# options of `train`, beside --workers and --seed
+WAYS = [
+    [],
+    ["--frequency", "batch"],
+    ["--mode", "asynchronous"],
+    ["--mode", "hogwild"],
+    ["--mode", "asynchronous", "--frequency", "batch"],
+    ["--mode", "hogwild", "--frequency", "batch"],
+]
+
+
+def one_run(s, workers, seed, way, epochs=10, model="mnist_mlp", batch=64):
+    """Trains and evaluates; accuracy is None if the training failed."""
+    out = s.submit("train", "--model", f"{DATA}/{model}.keras", "--data", f"{DATA}/mnist5k_train.csv.gz",
+                   *COLUMNS, "--epochs", epochs, "--batch-size", batch, "--workers", workers, "--seed", seed,
+                   "--output", s.path("m.keras"), "--json", *way)
+    if out.status != 0:
+        return Run(None, None, out.err)
+    staleness = s.get_json(f"/v1/jobs/{out.last['job']}").get("staleness") or {}
+    out = s.submit("evaluate", "--model", s.path("m.keras"), "--data", f"{DATA}/mnist5k_test.csv.gz",
+                   *COLUMNS, "--json", "--workers", 1)
+    assert out.status == 0, out.err
+    return Run(out.last["metrics"]["acc"], staleness.get("mean"), None)
