@@ -71,6 +71,7 @@ struct engine_order {
     const char *workers_dir; /* holds elephas-worker */
     const char *job_dir;     /* predictions go to job_dir/part-P */
     const struct job_spec *spec;
+    int64_t stuck_ms; /* a worker that hangs for so long is ended */
     uint32_t attempt; /* of the first try of each partition */
     const struct engine_hooks *hooks;
     void *context;

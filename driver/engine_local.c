@@ -15,6 +15,7 @@
 #include "driver/feed.h"
 #include "driver/lines.h"
 #include "driver/process.h"
+#include "driver/watchdog.h"
 
 #include <event2/event.h>
 
@@ -24,9 +25,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KILL_AFTER_MS 400
+#define LOOK_SECONDS 1
+/* Beyond the order's time-out: a worker with nothing to do asks every 30 s. */
+#define IDLE_MORE_MS 90000
 
 struct worker {
     struct engine_run *run;
@@ -35,6 +40,7 @@ struct worker {
     struct process *process;
     struct lines *err;
     struct feed *own; /* feeder of a later attempt, or NULL */
+    struct watchdog watchdog;
     char last[LINES_MAX + 1];
 };
 
@@ -45,6 +51,7 @@ struct engine_run {
     struct worker *workers;
     struct feed *feed; /* of the first attempts */
     struct event *kill_timer;
+    struct event *look; /* for workers that hang */
     struct event *over; /* made active once nothing runs */
     bool started;
     bool ending;   /* cancelled or failed: nothing is started again */
@@ -85,6 +92,7 @@ static void on_over_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     (void)evtimer_del(run->kill_timer);
+    (void)event_del(run->look);
     run->order.hooks->on_over(run->order.context);
 }
 
@@ -227,6 +235,55 @@ static void announce(const struct worker *w)
                         (uint64_t)process_pid(w->process));
 }
 
+/* ---- workers that hang ---- */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A worker that waits for its feeder may do so as long as it takes. */
+static bool reads_rows(const struct worker *w)
+{
+    return feed_is_running(w->own != NULL ? w->own : w->run->feed);
+}
+
+static void look_at(struct worker *w)
+{
+    const struct engine_order *o = &w->run->order;
+    int64_t stopped;
+    int64_t idle;
+    char text[128];
+
+    watchdog_look(&w->watchdog, process_pid(w->process), now_ms(), &stopped,
+                  &idle);
+    if (stopped < o->stuck_ms &&
+        (reads_rows(w) || idle < o->stuck_ms + IDLE_MORE_MS)) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s for %lld s: it is killed",
+                   stopped >= o->stuck_ms ? "was stopped" : "has not run",
+                   (long long)(stopped >= o->stuck_ms ? stopped : idle) / 1000);
+    o->hooks->on_line(o->context, w->partition, text);
+    process_kill(w->process, SIGKILL); /* it is started again as any other */
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+    struct engine_run *run = arg;
+
+    (void)fd;
+    (void)what;
+    for (uint32_t i = 0; i < run->count && !run->ending; i++) {
+        if (runs(&run->workers[i])) {
+            look_at(&run->workers[i]);
+        }
+    }
+}
+
 /* ---- feeders ---- */
 
 static void on_feed_line(void *context, const char *line)
@@ -358,6 +415,9 @@ static void local_destroy(struct engine_run **out)
         feed_destroy(&run->workers[i].own);
     }
     feed_destroy(&run->feed);
+    if (run->look != NULL) {
+        event_free(run->look);
+    }
     if (run->kill_timer != NULL) {
         event_free(run->kill_timer);
     }
@@ -384,12 +444,13 @@ static int create_run(const struct engine_order *order, struct engine_run **out,
     run->program = mem_printf("%s/elephas-worker", order->workers_dir);
     run->workers = mem_zarray(run->count, sizeof(*run->workers));
     run->kill_timer = evtimer_new(order->base, on_kill_timer, run);
+    run->look = event_new(order->base, -1, EV_PERSIST, on_look, run);
     run->over = event_new(order->base, -1, 0, on_over_event, run);
     if (run->workers == NULL) {
         run->count = 0;
     }
     if (run->program == NULL || run->workers == NULL ||
-        run->kill_timer == NULL || run->over == NULL) {
+        run->kill_timer == NULL || run->look == NULL || run->over == NULL) {
         return err_nomem(err);
     }
     for (uint32_t i = 0; i < run->count; i++) {
@@ -401,6 +462,7 @@ static int create_run(const struct engine_order *order, struct engine_run **out,
 
 static int start_all(struct engine_run *run, struct err *err)
 {
+    static const struct timeval often = {LOOK_SECONDS, 0};
     const struct feed_hooks hooks = {on_feed_line, on_feed_end, run};
     uint32_t *attempts = mem_array(run->count, sizeof(*attempts));
     int rc = attempts != NULL ? feed_create(&run->order, 0, run->count, &hooks,
@@ -413,6 +475,9 @@ static int start_all(struct engine_run *run, struct err *err)
     }
     if (rc == 0) {
         rc = feed_start(run->feed, attempts, err);
+    }
+    if (rc == 0 && event_add(run->look, &often) != 0) {
+        rc = err_nomem(err);
     }
     mem_free(attempts);
     return rc;

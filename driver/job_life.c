@@ -457,6 +457,7 @@ static int start_engine(struct job *job, struct err *err)
         .model = job->work != NULL ? job->class->model(job) : model,
         .workers_dir = d->settings->workers_dir,
         .job_dir = job->dir,
+        .stuck_ms = d->settings->worker_timeout * 1000,
         .spec = job->spec,
         .attempt = job->next_attempt - (ENGINE_RETRIES + 1),
         .hooks = &hooks,

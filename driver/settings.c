@@ -86,6 +86,9 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
              "shipped to them)"),
         number("max-jobs", &s->max_jobs, "N", 1, 1000,
                "run at most N jobs at once, the others wait (4)"),
+        number("worker-timeout", &s->worker_timeout, "SECONDS", 1, 86400,
+               "a worker on this machine that is stopped, or hangs, for so "
+               "long is started again (30)"),
         bytes("max-body", &s->max_body, 65536, (double)((int64_t)1 << 40),
               "refuse requests with a longer body; K, M, G may follow (1G)"),
         bytes("memory", &s->memory, 1, 1e15,
@@ -264,6 +267,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct err *err)
     s->level_name = "info";
     s->elephas_host = "127.0.0.1";
     s->max_jobs = 4;
+    s->worker_timeout = 30;
     s->max_body = MAX_BODY_DEFAULT;
     fill_table(s, table);
     if (operands == NULL) {

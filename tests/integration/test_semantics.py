@@ -192,6 +192,22 @@ def a_killed_worker_changes_no_bit(s):
     assert "signal 9" in s.submit("logs", s.get_json("/v1/jobs")["jobs"][0]["id"]).out
 
 
+def a_stopped_worker_changes_no_bit(s):
+    """A worker that does not move any more is not waited for."""
+    s.daemon("--worker-timeout", 1)
+    calm = long_run(s, lambda job: None)
+
+    def stop_worker(job):
+        wait_for_epoch(s, job, 5)
+        os.kill(workers_of(s, job, 1)[0], signal.SIGSTOP)
+
+    began = time.monotonic()
+    assert long_run(s, stop_worker).tobytes() == calm.tobytes()
+    assert time.monotonic() - began < 60
+    logs = [s.submit("logs", j["id"]).out for j in s.get_json("/v1/jobs")["jobs"]]
+    assert sum("was stopped for 1 s: it is killed" in text for text in logs) == 1, logs
+
+
 def a_killed_daemon_changes_no_bit(s):
     s.daemon()
     calm = long_run(s, lambda job: None)
@@ -220,5 +236,5 @@ def a_stopped_daemon_goes_on_where_it_stopped(s):
 if __name__ == "__main__":
     run([packed_rows_train_like_text, rows_go_to_a_file_past_the_memory, batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
          epoch_rounds_with_one_worker_are_plain_training, keras_traces_are_met, a_seed_repeats_every_bit,
-         a_killed_worker_changes_no_bit, a_killed_daemon_changes_no_bit,
+         a_killed_worker_changes_no_bit, a_stopped_worker_changes_no_bit, a_killed_daemon_changes_no_bit,
          a_stopped_daemon_goes_on_where_it_stopped])

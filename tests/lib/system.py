@@ -64,7 +64,7 @@ class System:
         if os.path.exists(address):
             os.unlink(address)
         self.process = subprocess.Popen(
-            [f"{self.bin}/elephasd", "--state-dir", self.state, "--listen", "127.0.0.1:0", *options],
+            [f"{self.bin}/elephasd", "--state-dir", self.state, "--listen", "127.0.0.1:0", *map(str, options)],
             stderr=self.log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 15
         while not (os.path.exists(address) and os.path.getsize(address)):
