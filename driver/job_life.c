@@ -15,6 +15,7 @@
 #include "driver/daemon.h"
 #include "driver/data_roots.h"
 #include "driver/engine.h"
+#include "driver/job_save.h"
 #include "driver/journal.h"
 #include "driver/metrics.h"
 #include "driver/train.h"
@@ -88,6 +89,7 @@ static void release_work(struct job *job)
     if (job->class != NULL) {
         job->class->destroy(job);
     }
+    job_save_abandon(job);
     if (job->grace != NULL) {
         event_free(job->grace);
         job->grace = NULL;

@@ -13,12 +13,15 @@
 #include "driver/offload.h"
 #include "driver/store.h"
 
+#include <event2/event.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SNAPSHOT_MAX (SIZE_MAX / 4)
+#define AGAIN_SECONDS 5
 
 struct save {
     struct job *job;
@@ -28,6 +31,8 @@ struct save {
     struct buf model;
     char hash[MODEL_HASH_SIZE]; /* of it */
     struct err err;
+    struct event *again;
+    unsigned tries;
 };
 
 static void save_destroy(struct save *s)
@@ -35,6 +40,9 @@ static void save_destroy(struct save *s)
     if (s != NULL) {
         buf_deinit(&s->snapshot.head);
         buf_deinit(&s->model);
+        if (s->again != NULL) {
+            event_free(s->again);
+        }
         mem_free(s->path);
         mem_free(s);
     }
@@ -172,6 +180,36 @@ static void write_model(void *argument)
     }
 }
 
+static void on_again(evutil_socket_t fd, short what, void *arg);
+
+/* The trained model is in memory only: as long as it may be stored yet, the
+ * job waits. */
+static bool try_again(struct save *s)
+{
+    static const struct timeval pause = {AGAIN_SECONDS, 0};
+    struct job *job = s->job;
+
+    if (s->tries++ == 0) {
+        elog(ELOG_ERROR, "model.not_stored", E_STR("job", job->id),
+             E_STR("error", s->err.msg));
+        job_log(job,
+                "the result cannot be stored: %s; it is kept in memory, and "
+                "tried again every %d s",
+                s->err.msg, AGAIN_SECONDS);
+    }
+    if (s->tries > JOB_SAVE_PATIENCE_S / AGAIN_SECONDS) {
+        return false;
+    }
+    if (s->again == NULL) {
+        s->again = evtimer_new(job->daemon->base, on_again, s);
+    }
+    if (s->again == NULL || evtimer_add(s->again, &pause) != 0) {
+        return false;
+    }
+    job->unsaved = s;
+    return true;
+}
+
 static void model_written(void *argument)
 {
     struct save *s = argument;
@@ -180,6 +218,8 @@ static void model_written(void *argument)
     if (job->state == JOB_FINISHING && s->err.code == ERR_OK) {
         memcpy(job->output, s->hash, sizeof(job->output));
         job_done(job);
+    } else if (job->state == JOB_FINISHING && try_again(s)) {
+        return;
     } else if (job->state == JOB_FINISHING) {
         (void)err_wrap(&s->err, "storing the trained model");
         s->err.code = ERR_IO; /* not the input's fault */
@@ -188,22 +228,48 @@ static void model_written(void *argument)
     save_destroy(s);
 }
 
+static void store_model(struct save *s)
+{
+    struct job *job = s->job;
+    struct err err = {0};
+
+    s->err = (struct err){0};
+    if (offload_run(job->daemon->offload, write_model, model_written, s,
+                    &err) != 0) {
+        save_destroy(s);
+        job_fail(job, &err);
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct save *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->job->unsaved = NULL;
+    store_model(s);
+}
+
 void job_save_result(struct job *job, struct buf *model)
 {
     struct save *s = save_create(job);
     struct err err = {0};
-    int rc = s != NULL ? 0 : err_nomem(&err);
 
-    if (rc == 0) {
+    if (s != NULL) {
         move(&s->model, model);
-        rc = offload_run(job->daemon->offload, write_model, model_written, s,
-                         &err);
+        store_model(s);
+        return;
     }
     buf_deinit(model);
-    if (rc != 0) {
-        save_destroy(s);
-        job_fail(job, &err);
-    }
+    (void)err_nomem(&err);
+    job_fail(job, &err);
+}
+
+void job_save_abandon(struct job *job)
+{
+    save_destroy(job->unsaved);
+    job->unsaved = NULL;
 }
 
 static void model_salvaged(void *argument)

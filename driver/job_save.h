@@ -29,8 +29,12 @@ int job_load_snapshot(const struct job *job, struct buf *out,
                       struct err *err) ERR_CHECKED;
 
 /* Of a job that is finishing: the Model (moves in) goes to the store, then the
- * job is done, or has failed. */
+ * job is done. While that fails (a full disk), the Model is kept and it is
+ * tried again, for JOB_SAVE_PATIENCE_S; then the job has failed. */
+#define JOB_SAVE_PATIENCE_S 1800
 void job_save_result(struct job *job, struct buf *model);
+/* Forgets a result that could not be stored yet. */
+void job_save_abandon(struct job *job);
 /* Of a job that ends otherwise: the Model is its output, written later. The
  * bytes move in. */
 int job_save_salvage(struct job *job, struct buf *model,

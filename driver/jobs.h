@@ -27,6 +27,7 @@ struct event;
 struct job;
 struct jobs;
 struct journal;
+struct save;
 struct work_class;
 
 #define JOB_ID_SIZE 16
@@ -65,7 +66,8 @@ struct job {
     void *work;
     const struct engine *engine;
     struct engine_run *run;
-    struct event *grace; /* ends workers that do not end by themselves */
+    struct save *unsaved; /* a result that could not be stored (job_save) */
+    struct event *grace;  /* ends workers that do not end by themselves */
     char *dir;
     struct job_partition *partitions;
 };

@@ -220,6 +220,28 @@ def a_killed_daemon_changes_no_bit(s):
     assert long_run(s, kill_daemon).tobytes() == calm.tobytes()
 
 
+def a_result_that_cannot_be_stored_is_kept(s):
+    """A full disk at the end of a training: the model stays in memory until there is room."""
+    s.daemon()
+    job = s.submit("train", *DIABETES, "--epochs", 300, "--seed", 3, "--no-wait", "--json",
+                   "--output", s.path("out.keras")).last["job"]
+    wait_for_epoch(s, job, 1)
+    models = os.path.join(s.state, "models")
+    os.rename(models, models + ".away")
+    deadline = time.monotonic() + 60
+    while "kept in memory" not in s.submit("logs", job).out:
+        assert time.monotonic() < deadline, s.submit("logs", job).out
+        time.sleep(0.1)
+    assert s.get_json(f"/v1/jobs/{job}")["state"] == "finishing"
+    early = s.submit("model", job, "--output", s.path("early.keras"))
+    assert early.status == 0, early.err
+    kept = s.model_values(job, PARAMETERS)
+    os.rename(models + ".away", models)
+    out = s.submit("wait", job)
+    assert out.status == 0, out.err
+    assert s.model_values(job, PARAMETERS).tobytes() == kept.tobytes()
+
+
 def a_stopped_daemon_goes_on_where_it_stopped(s):
     s.daemon()
     calm = long_run(s, lambda job: None)
@@ -234,7 +256,7 @@ def a_stopped_daemon_goes_on_where_it_stopped(s):
 
 
 if __name__ == "__main__":
-    run([packed_rows_train_like_text, rows_go_to_a_file_past_the_memory, batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
+    run([a_result_that_cannot_be_stored_is_kept, packed_rows_train_like_text, rows_go_to_a_file_past_the_memory, batch_rounds_equal_one_process, history_of_batch_rounds_is_that_of_one_process,
          epoch_rounds_with_one_worker_are_plain_training, keras_traces_are_met, a_seed_repeats_every_bit,
          a_killed_worker_changes_no_bit, a_stopped_worker_changes_no_bit, a_killed_daemon_changes_no_bit,
          a_stopped_daemon_goes_on_where_it_stopped])
