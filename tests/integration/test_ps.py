@@ -106,6 +106,11 @@ def refused(http, body, status, *words):
     raise AssertionError("it was not refused")
 
 
+def http_connection(ready):
+    host, port = ready["http"].rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
 def what_is_malformed_changes_nothing(s):
     s.daemon()
     ready = start(s)
@@ -118,11 +123,13 @@ def what_is_malformed_changes_nothing(s):
     wide[0] = ((64, 10), "float32", wide[0][2])
     text = constant(1.0)
     text[1] = ((64,), "U8", text[1][2])
+    one = constant(1.0)
+    one[0] = ((1,), "float32", one[0][2][:4])  # NumPy would broadcast it
     few = constant(1.0)
     few[3] = ((64,), "float32", few[3][2][:-4])
     cases = [(b"", "no weights"), (b"junk", "arrays"), (good[:-1], "cut off", "array 5"), (good + b"x", "follow"),
              (pack(constant(1.0)[:-1]), "5 arrays"), (pack(nan), "element 4799", "finite"),
-             (pack(wide), "array 0", "dense", "64"), (pack(text), "array 1", "U8"), (pack(few), "array 3", "252 bytes"),
+             (pack(wide), "array 0", "dense", "64"), (pack(one), "array 0", "dense", "(1"), (pack(text), "array 1", "U8"), (pack(few), "array 3", "252 bytes"),
              (b"\xff" * 100, "arrays")]
     for body, *words in cases:
         refused(http, body, 400, *words)
@@ -138,6 +145,8 @@ def what_is_malformed_changes_nothing(s):
         assert c.recv(1) == b""
     with sock.connect() as c:  # cut off
         c.sendall(b"u" + len(good).to_bytes(4, "big") + good[:500])
+    with http_connection(ready) as c:
+        c.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(good) + good[:500])
     assert http.get() == before
     eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["refused"] == 2 * len(cases) + 3)
     document = s.get_json(f"/v1/jobs/{ready['job']}")
@@ -154,7 +163,7 @@ def a_stalled_client_holds_nobody_up(s):
     for _ in range(20):
         c = sock.connect()
         c.sendall(b"u" + len(body).to_bytes(4, "big") + body[:1000])
-        h = socket.create_connection(sock.address[:1] + (int(ready["http"].rsplit(":", 1)[1]),))
+        h = http_connection(ready)
         h.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1000])
         stalled += [c, h]
     began = time.monotonic()
@@ -192,6 +201,64 @@ def no_update_is_lost(s):
         after = flat(http.get())
         assert all(abs(b - a - 200 * 0.0078125) < 1e-3 for a, b in zip(before, after))
         assert stop(s, ready["job"])["updates"] == 200
+
+
+def no_read_is_torn(s):
+    s.daemon()
+    ready = start(s, model=f"{DATA}/mnist_mlp.keras")
+    http, sock = Http(ready["http"]), Socket(ready["socket"])
+    first = http.get()
+    http.update(first)  # all elements are 0 now, and stay equal in every whole version
+    shapes = [a[0] for a in first]
+    deadline = time.monotonic() + 3
+    failures, reads = [], [0, 0]
+
+    def guarded(what, *args):
+        try:
+            while time.monotonic() < deadline and not failures:
+                what(*args)
+        except Exception as e:  # noqa: BLE001
+            failures.append(e)
+
+    def read(client, i):
+        values = set(flat(client.get()))
+        assert len(values) == 1, sorted(values)[:4]
+        reads[i] += 1
+
+    jobs = [(http.update, constant(-1.0, shapes=shapes)), (sock.update, constant(2.0, shapes=shapes)), (read, http, 0),
+            (read, sock, 1)]
+    threads = [threading.Thread(target=guarded, args=job) for job in jobs]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures and min(reads) > 0, (failures, reads)
+    stop(s, ready["job"])
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def clients_that_left_cost_nothing(s):
+    s.daemon()
+    ready = start(s)
+    http, sock = Http(ready["http"]), Socket(ready["socket"])
+    sockets = len(os.listdir(f"/proc/{s.process.pid}/fd"))
+    for turn in range(100):
+        http_connection(ready).close()
+        sock.connect().close()
+        if turn % 10 == 0:  # in the middle of an answer
+            with sock.connect() as c:
+                c.sendall(b"g")
+    eventually(lambda: len(os.listdir(f"/proc/{s.process.pid}/fd")) <= sockets)
+    before = cpu_seconds(s.process.pid)
+    time.sleep(2)
+    assert cpu_seconds(s.process.pid) - before < 0.1
+    assert http.get() == sock.get()
+    stop(s, ready["job"])
 
 
 def threads_of(pid):
@@ -320,6 +387,6 @@ def what_is_not_possible_is_said(s):
 
 if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
-         a_stalled_client_holds_nobody_up, no_update_is_lost, a_stop_frees_ports_threads_and_memory,
-         the_model_is_written, a_port_in_use_is_named, a_restarted_daemon_serves_on,
-         what_is_not_possible_is_said])
+         a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
+         a_stop_frees_ports_threads_and_memory, the_model_is_written, a_port_in_use_is_named,
+         a_restarted_daemon_serves_on, what_is_not_possible_is_said])
