@@ -7,7 +7,7 @@
 
 CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
   'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' \
-  check-golden check-sim check-fuzz check-integration check-keras check-deploy
+  check-golden check-sim check-fuzz check-integration check-keras check-deploy check-peer
 
 check: ## everything that must hold, from a bare machine; ends with the count
 	$(Q)deploy/deps.sh build check
@@ -59,6 +59,10 @@ check-deploy: programs ## what deploy/ has for Spark, Kubernetes and containers
 
 bench: programs ## worker start-up, parsing, training and demo times
 	$(Q)tests/bench/bench.py $(B)/bin
+
+.PHONY: check-peer
+check-peer: programs ## the real Elephas 7.3.0 with parameter servers of ours
+	$(Q)tests/peer/check.sh build/venv-peer tests/bench/peer-requirements.txt $(B)/bin
 
 # beside Elephas 7.3.0; PEER= leaves that out, RUNS=5 repeats more often
 .PHONY: bench-spark
