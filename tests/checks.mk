@@ -75,6 +75,12 @@ bench-spark: ## a job on Spark beside Spark's start, the local engine and Elepha
 	$(Q)tests/bench/bench_spark.py $(B)/bin $(SPARK_VENV)/spark \
 	  $(if $(PEER),--peer $(PEER)/bin/python) $(if $(RUNS),--runs $(RUNS))
 
+.PHONY: bench-ps
+bench-ps: programs ## the parameter server beside Elephas' and bare loopback (PEER= for none; BENCH=quick)
+	$(if $(PEER),$(Q)tests/keras/venv.sh $(PEER) tests/bench/peer-requirements.txt)
+	$(Q)tests/bench/bench_ps.py $(B)/bin $(if $(PEER),--peer $(PEER)/bin/python) \
+	  $(if $(filter quick,$(BENCH)),--quick) $(if $(ONLY),--only $(ONLY))
+
 lint: $(GEN_H) ## house rules: dependency law, sizes, headers, scripts
 	$(Q)python3 tests/lint/lint.py .
 	$(Q)tests/lint/headers.sh $(CC) -std=c11 $(CPPFLAGS_ALL) -Wall -Wextra -Werror
