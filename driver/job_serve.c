@@ -18,6 +18,7 @@
 #include "driver/daemon.h"
 #include "driver/job_save.h"
 #include "driver/jobs.h"
+#include "driver/ports.h"
 #include "driver/ps_server.h"
 #include "elephas/v1/parameters.pb-c.h"
 
@@ -249,44 +250,29 @@ static int open_server(struct job *job, struct err *err)
     return 0;
 }
 
-static int put_address(json_t *document, const char *key, const char *host,
-                       unsigned port)
-{
-    char text[300];
-
-    (void)snprintf(text, sizeof(text),
-                   strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
-    return json_object_set_new(document, key, json_string(text));
-}
-
 static int put_ports(const struct job *job, json_t *document)
 {
     const struct serve *s = serve_of(job);
-    const char *host = job->daemon->settings->elephas_host;
 
-    return put_address(document, "http", host, s->http_port) |
-           put_address(document, "socket", host, s->socket_port);
+    return ports_put(job, s->http_port, s->socket_port, document);
 }
 
 /* Clients may come: says so, and keeps the ports for a restart. */
 static int announce(struct job *job, struct err *err)
 {
-    json_t *event = job_new_event(job, "ready");
+    const struct serve *s = serve_of(job);
     json_t *result = json_object();
 
-    if (event == NULL || result == NULL || put_ports(job, event) != 0 ||
-        put_ports(job, result) != 0) {
-        json_decref(event);
+    if (result == NULL || put_ports(job, result) != 0) {
         json_decref(result);
         return err_nomem(err);
     }
     json_decref(job->result);
     job->result = result;
     job_store(job);
-    job_event(job, event, true);
-    job_log(job, "serves on ports %u (HTTP) and %u (socket)",
-            serve_of(job)->http_port, serve_of(job)->socket_port);
-    return 0;
+    job_log(job, "serves on ports %u (HTTP) and %u (socket)", s->http_port,
+            s->socket_port);
+    return ports_announce(job, s->http_port, s->socket_port, err);
 }
 
 /* ---- the class ---- */

@@ -10,6 +10,7 @@
 #include "driver/daemon.h"
 #include "driver/engine.h"
 #include "driver/metrics.h"
+#include "driver/ports.h"
 #include "driver/utf8.h"
 
 #include <stdio.h>
@@ -41,6 +42,7 @@ static int train_start(struct job *job, bool *complete, struct err *err)
     if (rc == 0) {
         t->complete = training_finished(t->training);
         *complete = t->complete;
+        rc = train_ports_open(job, err);
     }
     return rc;
 }
@@ -52,6 +54,7 @@ static void train_destroy(struct job *job)
     if (t == NULL) {
         return;
     }
+    train_ports_close(t);
     train_dismiss(job);
     for (uint32_t i = 0; t->partitions != NULL && i < job->spec->workers; i++) {
         totals_destroy(&t->partitions[i].totals);
@@ -66,8 +69,7 @@ static void train_destroy(struct job *job)
 
 /* ---- messages ---- */
 
-/* Something may have changed: tell those who wait, keep what is new. */
-static void changed(struct job *job)
+void train_changed(struct job *job)
 {
     struct train *t = train_of(job);
     uint64_t version = training_version(t->training);
@@ -145,7 +147,7 @@ int train_join(struct job *job, const struct train_join *join,
             j->partition, j->attempt, (unsigned long long)j->samples,
             (unsigned long long)out->next_step);
     job_running(job);
-    changed(job);
+    train_changed(job);
     return 0;
 }
 
@@ -195,7 +197,7 @@ int train_update(struct job *job, const struct training_update *update,
     if (out->status != TRAINING_SUPERSEDED) {
         t->partitions[update->partition].next_step = out->next_step;
     }
-    changed(job);
+    train_changed(job);
     return 0;
 }
 
@@ -230,7 +232,7 @@ static int train_result(struct job *job, const struct work_result *r,
     if (r->epoch >= p->next_validation) {
         p->next_validation = r->epoch + 1;
     }
-    changed(job);
+    train_changed(job);
     return 0;
 }
 
@@ -324,6 +326,7 @@ static int train_describe(const struct job *job, json_t *document)
         return -1;
     }
     return json_object_set_new(document, "history", history) |
+           ports_put(job, t->http_port, t->socket_port, document) |
            put_staleness(job, document);
 }
 

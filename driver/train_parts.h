@@ -43,6 +43,9 @@ struct train_partition {
     struct totals *totals;
 };
 
+struct compat;
+struct compat_layout;
+
 struct train {
     struct model *model;
     struct training *training;
@@ -53,6 +56,10 @@ struct train {
     uint64_t epochs_reported;
     uint64_t first_kept; /* epochs before it are in the event log already */
     bool complete;
+    struct compat *compat; /* ports of the Elephas protocol, or NULL */
+    struct compat_layout *layout;
+    unsigned http_port; /* 0: none */
+    unsigned socket_port;
     /* monotonic ms; 0: not yet */
     int64_t began; /* the first worker's start of work */
     int64_t epoch_began;
@@ -71,7 +78,22 @@ static inline struct train *train_of(const struct job *job)
 
 int64_t train_now(void);
 
+/* ---- job_train.c ---- */
+
+/* Something may have changed: tells those who wait, keeps what is new. */
+void train_changed(struct job *job);
+
+/* ---- train_ports.c ---- */
+
+/* Opens the ports that the job is to have. */
+int train_ports_open(struct job *job, struct err *err) ERR_CHECKED;
+void train_ports_close(struct train *t);
+
 /* ---- train_serve.c ---- */
+
+/* A reference to the current version with at least `count` values; NULL
+ * without memory. */
+struct version *train_version(struct train *t, size_t count);
 
 /* Answers those whose version is there now. */
 void train_wake(struct job *job);

@@ -25,9 +25,7 @@ void version_put(void *version)
     }
 }
 
-/* A reference to the current version with at least `count` values; NULL
- * without memory. */
-static struct version *version_get(struct train *t, size_t count)
+struct version *train_version(struct train *t, size_t count)
 {
     const struct model_state *state = training_state(t->training);
     struct version *v = t->current;
@@ -125,7 +123,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
     }
     buf_init(&head, 65536);
     find_range(t, q, &begin, &end);
-    v = version_get(t, (size_t)end);
+    v = train_version(t, (size_t)end);
     if (v == NULL) {
         (void)err_nomem(&err);
         http_reply_error(x, &err);

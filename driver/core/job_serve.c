@@ -42,6 +42,22 @@ static int read_mode(const json_t *serve, struct job_spec *spec,
     return 0;
 }
 
+int job_serve_ports(const json_t *object, int32_t missing,
+                    struct job_spec *spec, struct err *err)
+{
+    int rc = read_port(object, "http_port", missing, &spec->http_port, err);
+
+    if (rc == 0) {
+        rc = read_port(object, "socket_port", missing, &spec->socket_port, err);
+    }
+    if (rc == 0 && spec->http_port > 0 &&
+        spec->http_port == spec->socket_port) {
+        rc = err_set(err, ERR_INVALID, "http_port and socket_port are both %d",
+                     spec->http_port);
+    }
+    return rc;
+}
+
 int job_serve_read(const json_t *request, struct job_spec *spec,
                    struct err *err)
 {
@@ -55,19 +71,10 @@ int job_serve_read(const json_t *request, struct job_spec *spec,
     if (rc == 0) {
         rc = job_read_object(request, "serve", &serve, err);
     }
-    if (rc == 0 &&
-        ((rc = job_check_keys(serve, keys, err)) != 0 ||
-         (rc = read_mode(serve, spec, err)) != 0 ||
-         (rc = read_port(serve, "http_port", 0, &spec->http_port, err)) != 0 ||
-         (rc = read_port(serve, "socket_port", 0, &spec->socket_port, err)) !=
-             0)) {
+    if (rc == 0 && ((rc = job_check_keys(serve, keys, err)) != 0 ||
+                    (rc = read_mode(serve, spec, err)) != 0 ||
+                    (rc = job_serve_ports(serve, 0, spec, err)) != 0)) {
         (void)err_wrap(err, "serve");
-    }
-    if (rc == 0 && spec->http_port != 0 &&
-        spec->http_port == spec->socket_port) {
-        rc = err_set(err, ERR_INVALID,
-                     "serve: http_port and socket_port are both %d",
-                     spec->http_port);
     }
     return rc == 0 ? job_copy_text("engine", "local", &spec->engine, err) : rc;
 }

@@ -15,6 +15,10 @@
  * which is for jobs with rows. ERR_INVALID names the key. */
 int job_serve_read(const json_t *request, struct job_spec *spec,
                    struct err *err) ERR_CHECKED;
+/* The ports of the Elephas protocol that an object asks for; `missing` where it
+ * does not (0: a free one, -1: none). */
+int job_serve_ports(const json_t *object, int32_t missing,
+                    struct job_spec *spec, struct err *err) ERR_CHECKED;
 /* Its object again; -1 without memory. */
 int job_serve_put(json_t *request, const struct job_spec *spec);
 

@@ -9,6 +9,7 @@
 
 #include "common/jget.h"
 #include "driver/core/job_read.h"
+#include "driver/core/job_serve.h"
 
 #include <string.h>
 
@@ -90,8 +91,9 @@ int job_training_read(const json_t *request, struct job_spec *spec,
                       struct err *err)
 {
     static const char *const keys[] = {
-        "epochs", "batch_size", "mode",   "frequency",   "average",
-        "seed",   "shuffle",    "memory", "delta_scale", NULL};
+        "epochs",      "batch_size", "mode",        "frequency",
+        "average",     "seed",       "shuffle",     "memory",
+        "delta_scale", "http_port",  "socket_port", NULL};
     const json_t *training;
     int64_t epochs = 1;
     int64_t batch = spec->batch_size;
@@ -119,7 +121,8 @@ int job_training_read(const json_t *request, struct job_spec *spec,
         (rc = jget_bool_or(training, "shuffle", true, &spec->shuffle, err)) !=
             0 ||
         (rc = read_choices(training, spec, err)) != 0 ||
-        (rc = read_averaging(training, &spec->training, err)) != 0) {
+        (rc = read_averaging(training, &spec->training, err)) != 0 ||
+        (rc = job_serve_ports(training, -1, spec, err)) != 0) {
         (void)err_wrap(err, "training");
         return rc;
     }
@@ -181,6 +184,14 @@ int job_training_put(json_t *root, const struct job_spec *spec)
     }
     if (t->delta_scale != 0 &&
         put(training, "delta_scale", json_real(t->delta_scale)) != 0) {
+        return -1;
+    }
+    if (spec->http_port >= 0 &&
+        put(training, "http_port", json_integer(spec->http_port)) != 0) {
+        return -1;
+    }
+    if (spec->socket_port >= 0 &&
+        put(training, "socket_port", json_integer(spec->socket_port)) != 0) {
         return -1;
     }
     if (spec->memory != 0 &&

@@ -23,6 +23,7 @@
 #include "common/model/metric.h"
 #include "common/model/model.h"
 #include "common/model/model_wire.h"
+#include "driver/core/delta.h"
 #include "driver/core/staleness.h"
 
 #include <stdbool.h>
@@ -111,6 +112,12 @@ struct training_reply {
 int training_update(struct training *training,
                     const struct training_update *update,
                     struct training_reply *out, struct err *err) ERR_CHECKED;
+
+/* A change by a client without a partition, whose pieces are of the model's
+ * parameters: subtracted as it is. ERR_STATE in synchronous mode; ERR_INVALID:
+ * an element would not be finite, nothing is applied. */
+int training_change(struct training *training, const struct delta_piece *pieces,
+                    size_t n, struct err *err) ERR_CHECKED;
 
 /* Validation sums of one partition over its rows, at the end of `epoch`
  * (from 0). */

@@ -204,10 +204,15 @@ static const struct entry entries[] = {
 
     FLAG(OPTIONS_FOLLOW, "Logs", "follow", 'f', follow,
          "go on until the job ends"),
+    WHOLE(OPTIONS_TRAIN, "Training", "http-port", http_port, "P", 0, 65535,
+          "serve the parameters to HTTP clients of Elephas too, on this port; 0"
+          " takes a free one"),
+    WHOLE(OPTIONS_TRAIN, "Training", "socket-port", socket_port, "P", 0, 65535,
+          "the same for its socket clients"),
     WHOLE(OPTIONS_PS, "Parameter server", "http-port", http_port, "P", 0, 65535,
-          "port of the HTTP protocol (default 0: a free one)"),
+          "port of the HTTP protocol (default: a free one)"),
     WHOLE(OPTIONS_PS, "Parameter server", "socket-port", socket_port, "P", 0,
-          65535, "port of the socket protocol (default 0: a free one)"),
+          65535, "port of the socket protocol (default: a free one)"),
     TEXT(OPTIONS_PS, "Parameter server", "output", output, "FILE",
          "with stop: where the model (.keras) goes"),
     TEXT(OPTIONS_PS, "Parameter server", "name", name, "NAME",
@@ -239,6 +244,8 @@ void options_init(struct options *o)
     o->frequency = "epoch";
     o->average = "weighted";
     o->engine = "local";
+    o->http_port = -1;
+    o->socket_port = -1;
     o->fill_null = NAN;
 }
 

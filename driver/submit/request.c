@@ -229,6 +229,20 @@ static int put_validation(json_t *request, const struct options *o, bool local,
     return put(validation, "split", json_real(o->validation_split), err);
 }
 
+/* Ports of the Elephas protocol, where they were given. */
+static int put_ports(json_t *object, const struct options *o, struct err *err)
+{
+    int rc = 0;
+
+    if (o->http_port >= 0) {
+        rc = put(object, "http_port", json_integer(o->http_port), err);
+    }
+    if (rc == 0 && o->socket_port >= 0) {
+        rc = put(object, "socket_port", json_integer(o->socket_port), err);
+    }
+    return rc;
+}
+
 static int put_training(json_t *request, const struct options *o,
                         struct err *err)
 {
@@ -262,6 +276,9 @@ static int put_training(json_t *request, const struct options *o,
     if (rc == 0) {
         rc = put(training, "shuffle", json_boolean(!o->no_shuffle), err);
     }
+    if (rc == 0) {
+        rc = put_ports(training, o, err);
+    }
     return rc;
 }
 
@@ -284,12 +301,14 @@ static int put_serve(json_t *request, const struct options *o, struct err *err)
 {
     bool synchronous = strcmp(o->mode, "synchronous") == 0; /* the default */
 
-    return put(request, "serve",
-               json_pack("{s:s, s:I, s:I}", "mode",
-                         synchronous ? "asynchronous" : o->mode, "http_port",
-                         (json_int_t)o->http_port, "socket_port",
-                         (json_int_t)o->socket_port),
-               err);
+    json_t *serve = json_object();
+    int rc = put(request, "serve", serve, err);
+
+    if (rc == 0) {
+        rc = put_text(serve, "mode", "mode",
+                      synchronous ? "asynchronous" : o->mode, err);
+    }
+    return rc == 0 ? put_ports(serve, o, err) : rc;
 }
 
 static int fill(json_t *request, const struct options *o,

@@ -361,6 +361,37 @@ def a_restarted_daemon_serves_on(s):
     assert not os.path.exists(snapshot)
 
 
+def a_training_serves_clients_too(s):
+    """--http-port and --socket-port of train: the same parameters, while its workers train."""
+    s.daemon()
+    common = ["train", "--model", MODEL, "--data", f"{DATA}/diabetes.csv", "--label", "target", "--seed", 1,
+              "--workers", 2, "--no-wait", "--json", "--output", s.path("out.keras"), "--http-port", 0,
+              "--socket-port", 0]
+    job = s.submit(*common, "--epochs", 3000, "--mode", "asynchronous").last["job"]
+    eventually(lambda: s.get_json(f"/v1/jobs/{job}").get("version", 0) > 10)
+    document = s.get_json(f"/v1/jobs/{job}")
+    http, sock = Http(document["http"]), Socket(document["socket"])
+    assert [a[0] for a in http.get()] == SHAPES
+    for _ in range(20):
+        http.update(constant(0.0))
+        sock.update(constant(0.0))
+    refused(http, b"junk", 400, "arrays")
+    nan = constant(float("nan"))
+    refused(http, pack(nan), 400, "dense", "finite")
+    assert s.submit("cancel", job).status == 0
+    assert not listening(document["http"]) and not listening(document["socket"])
+    # a synchronous one may be looked at only; its ports are gone when it is done
+    job = s.submit(*common, "--epochs", 400).last["job"]
+    eventually(lambda: s.get_json(f"/v1/jobs/{job}").get("version", 0) > 0)
+    document = s.get_json(f"/v1/jobs/{job}")
+    Socket(document["socket"]).get()
+    refused(Http(document["http"]), pack(constant(1.0)), 409, "synchronous")
+    assert s.submit("wait", job).status == 0
+    assert not listening(document["http"])
+    ended = s.get_json(f"/v1/jobs/{job}")
+    assert ended["version"] == 400 and "Elephas protocol: " in s.submit("logs", job).out
+
+
 def what_is_not_possible_is_said(s):
     s.daemon()
     ready = start(s)
@@ -389,4 +420,4 @@ if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
          a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
          a_stop_frees_ports_threads_and_memory, the_model_is_written, a_port_in_use_is_named,
-         a_restarted_daemon_serves_on, what_is_not_possible_is_said])
+         a_restarted_daemon_serves_on, a_training_serves_clients_too, what_is_not_possible_is_said])
