@@ -21,6 +21,7 @@
 #include "driver/process.h"
 #include "driver/spark_home.h"
 #include "driver/spark_order.h"
+#include "driver/spark_room.h"
 #include "driver/spark_rows.h"
 
 #include <event2/event.h>
@@ -39,6 +40,7 @@
 struct engine_run {
     struct engine_order order;
     struct process *process;
+    char *room; /* its working directory */
     struct lines *lines;
     int parent;               /* write end of the child's standard input */
     struct event *kill_timer; /* after SIGTERM */
@@ -346,6 +348,7 @@ static void spark_destroy(struct engine_run **out)
         (void)close(run->parent);
     }
     process_destroy(&run->process);
+    spark_room_remove(&run->room);
     lines_destroy(&run->lines);
     spark_rows_destroy(&run->rows);
     if (run->kill_timer != NULL) {
@@ -387,6 +390,7 @@ static int start_child(struct engine_run *run, const struct spark_argv *argv,
     int output = -1;
     struct process_spec spec = {.path = argv->items[0],
                                 .argv = (const char *const *)argv->items,
+                                .dir = run->room,
                                 .env = (const char *const *)env->items,
                                 .death_signal = SIGTERM,
                                 .on_exit = on_child_exit,
@@ -441,7 +445,10 @@ static int launch(struct engine_run *run, struct err *err)
         rc = spark_argv_make(o, home.submit, &files, path, &argv, err);
     }
     if (rc == 0) {
-        rc = spark_env_make(&files, getenv("SPARK_SUBMIT_OPTS"),
+        rc = spark_room_make(o->job_dir, &run->room, err);
+    }
+    if (rc == 0) {
+        rc = spark_env_make(&files, run->room, getenv("SPARK_SUBMIT_OPTS"),
                             getenv("SPARK_LAUNCHER_OPTS"), &env, err);
     }
     if (rc == 0) {

@@ -13,6 +13,7 @@
 #include "driver/engine.h"
 #include "driver/http.h"
 #include "driver/journal.h"
+#include "driver/spark_room.h"
 #include "driver/store.h"
 
 #include <event2/event.h>
@@ -322,6 +323,17 @@ static int parse_row(struct job *job, const struct store_job *row,
     return 0;
 }
 
+/* The daemon was killed before the job's Spark had ended. */
+static void sweep(const struct job *job)
+{
+    char *dir = job_path(job, "");
+
+    if (dir != NULL) {
+        spark_room_sweep(dir);
+    }
+    mem_free(dir);
+}
+
 static int load_one(void *context, const struct store_job *row, struct err *err)
 {
     struct jobs *jobs = context;
@@ -348,6 +360,7 @@ static int load_one(void *context, const struct store_job *row, struct err *err)
     if (job_state_ended(job->state)) {
         journal_end(job->events);
         journal_end(job->log);
+        sweep(job);
     }
     return 0;
 }

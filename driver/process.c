@@ -70,6 +70,9 @@ static void child(const struct process_spec *spec, char *const *env,
             report_and_exit(report);
         }
     }
+    if (spec->dir != NULL && chdir(spec->dir) != 0) {
+        report_and_exit(report);
+    }
     (void)execve(spec->path, (char *const *)(const void *)spec->argv, env);
     report_and_exit(report);
 }

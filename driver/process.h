@@ -20,6 +20,7 @@ struct process;
 struct process_spec {
     const char *path;
     const char *const *argv; /* NULL at the end */
+    const char *dir;         /* working directory; NULL: the daemon's */
     const char *const *env;  /* NAME=VALUE ..., NULL at the end: besides, or
                                 instead of, what the daemon has; or NULL */
     int fds[3];      /* the child's 0, 1 and 2; borrowed; -1 for /dev/null */

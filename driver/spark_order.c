@@ -477,22 +477,25 @@ void spark_argv_deinit(struct spark_argv *argv)
 }
 
 /* A JVM that cannot use the file (another Java, other jars) says nothing and
- * starts without it. The launcher's JVM only puts a command line together. */
-int spark_env_make(const struct spark_files *files, const char *theirs,
-                   const char *launcher, struct spark_argv *out,
-                   struct err *err)
+ * starts without it. The launcher's JVM only puts a command line together.
+ * Spark keeps its own data where temporary files go, unless it is told
+ * (spark.local.dir). */
+int spark_env_make(const struct spark_files *files, const char *room,
+                   const char *theirs, const char *launcher,
+                   struct spark_argv *out, struct err *err)
 {
-    int rc = 0;
+    bool shared = files->classes != NULL;
+    int rc;
 
     memset(out, 0, sizeof(*out));
-    if (files->classes != NULL) {
-        rc = add_owned(out,
-                       mem_printf("SPARK_SUBMIT_OPTS=-Xshare:auto "
-                                  "-XX:SharedArchiveFile=%s -Xlog:cds=off "
-                                  "-Xlog:cds+dynamic=off %s",
-                                  files->classes, theirs != NULL ? theirs : ""),
-                       err);
-    }
+    rc = add_owned(
+        out,
+        mem_printf("SPARK_SUBMIT_OPTS=\"-Djava.io.tmpdir=%s\"%s%s%s%s%s", room,
+                   shared ? " -Xshare:auto -XX:SharedArchiveFile=" : "",
+                   shared ? files->classes : "",
+                   shared ? " -Xlog:cds=off -Xlog:cds+dynamic=off" : "",
+                   theirs != NULL ? " " : "", theirs != NULL ? theirs : ""),
+        err);
     if (rc == 0 && launcher == NULL) {
         rc = add(out,
                  "SPARK_LAUNCHER_OPTS=-XX:TieredStopAtLevel=1 "

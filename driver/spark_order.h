@@ -55,12 +55,13 @@ int spark_argv_make(const struct engine_order *order, const char *submit,
                     struct spark_argv *out, struct err *err) ERR_CHECKED;
 void spark_argv_deinit(struct spark_argv *argv);
 
-/* What spark-submit finds in its environment so that its JVMs start sooner:
+/* What spark-submit finds in its environment, so that its JVMs start sooner and
+ * leave their temporary files in `room`:
  * NAME=VALUE lines for process_spec.env. Options that are there already
  * (theirs: SPARK_SUBMIT_OPTS, launcher: SPARK_LAUNCHER_OPTS of the daemon, or
  * NULL) are kept and win. */
-int spark_env_make(const struct spark_files *files, const char *theirs,
-                   const char *launcher, struct spark_argv *out,
-                   struct err *err) ERR_CHECKED;
+int spark_env_make(const struct spark_files *files, const char *room,
+                   const char *theirs, const char *launcher,
+                   struct spark_argv *out, struct err *err) ERR_CHECKED;
 
 #endif

@@ -42,7 +42,7 @@ public final class Rehearsal {
             run(spark, order(rows, 5, ""));
             run(spark, order(rows, 2, ",\"fill_null\":0"));
             Dataset<Row> table = Table.open(spark, order(rows, 2, ",\"fill_null\":0").data,
-                    List.of(rows.toString()));
+                    List.of(rows.toString())).frame;
             table.write().parquet(args[0] + "/table");
             Table.session().read().parquet(args[0] + "/table").count();
         }

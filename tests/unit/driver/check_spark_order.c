@@ -342,18 +342,23 @@ START_TEST(classes_of_this_version_are_used)
     put_classes("4.0.0");
     unit_ok(spark_files_find(f.workers, false, "4.0.1", &files, &err), &err);
     ck_assert_ptr_null(files.classes);
-    unit_ok(spark_env_make(&files, NULL, NULL, &env, &err), &err);
-    ck_assert_uint_eq(env.count, 1);
-    has(env.items[0], "SPARK_LAUNCHER_OPTS=");
+    unit_ok(spark_env_make(&files, "/a room", NULL, NULL, &env, &err), &err);
+    ck_assert_uint_eq(env.count, 2);
+    ck_assert_str_eq(env.items[0],
+                     "SPARK_SUBMIT_OPTS=\"-Djava.io.tmpdir=/a room\"");
+    has(env.items[1], "SPARK_LAUNCHER_OPTS=");
     spark_argv_deinit(&env);
     /* what the daemon's environment says stays */
-    unit_ok(spark_env_make(&files, "-Xtheirs", "-Xany", &env, &err), &err);
-    ck_assert_uint_eq(env.count, 0);
+    unit_ok(spark_env_make(&files, "/room", "-Xtheirs", "-Xany", &env, &err),
+            &err);
+    ck_assert_uint_eq(env.count, 1);
+    has(env.items[0], "\" -Xtheirs");
     spark_argv_deinit(&env);
     spark_files_deinit(&files);
     unit_ok(spark_files_find(f.workers, false, "4.0.0", &files, &err), &err);
     has(files.classes, "spark-classes-4.0.0.jsa");
-    unit_ok(spark_env_make(&files, "-Xtheirs", "-Xany", &env, &err), &err);
+    unit_ok(spark_env_make(&files, "/room", "-Xtheirs", "-Xany", &env, &err),
+            &err);
     ck_assert_uint_eq(env.count, 1);
     has(env.items[0], "SPARK_SUBMIT_OPTS=");
     has(env.items[0], "-XX:SharedArchiveFile=");
@@ -400,7 +405,7 @@ static int whole(void *state, struct err *err)
         rc = spark_argv_make(&f.order, "SUBMIT", &files, state, &argv, err);
     }
     if (rc == 0) {
-        rc = spark_env_make(&files, "-Xa", NULL, &env, err);
+        rc = spark_env_make(&files, "/room", "-Xa", NULL, &env, err);
     }
     spark_argv_deinit(&env);
     spark_argv_deinit(&argv);
