@@ -6,8 +6,8 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "driver/core/job_spark.h"
 #include "driver/daemon.h"
-#include "driver/data_roots.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
 #include "driver/row_files.h"
@@ -78,26 +78,6 @@ static int check_model(struct daemon *d, const struct job_spec *spec,
     return rc;
 }
 
-static bool reads_files(const struct job_spec *spec)
-{
-    return strcmp(spec->engine, "local") == 0;
-}
-
-static int check_data(struct daemon *d, const struct job_spec *spec,
-                      struct err *err)
-{
-    const struct opt_list *roots = &d->settings->data_roots;
-    int rc = 0;
-
-    if (reads_files(spec)) {
-        rc = data_roots_check(roots, &spec->sources, err);
-    }
-    if (rc == 0 && reads_files(spec)) {
-        rc = data_roots_check(roots, &spec->validation_sources, err);
-    }
-    return rc;
-}
-
 /* What a directory or a pattern holds is told by the names of its files. */
 static int look_at_files(struct job_spec *spec, struct err *err)
 {
@@ -106,7 +86,7 @@ static int look_at_files(struct job_spec *spec, struct err *err)
     const char *source;
     int rc = 0;
 
-    if (!reads_files(spec) || !spec->format_guessed) {
+    if (job_spark_is(spec) || !spec->format_guessed) {
         return 0;
     }
     source = spec->sources.items[0];
@@ -142,7 +122,7 @@ static int make_job(struct daemon *d, struct view text, struct job **job,
         memcpy(hash, spec->model, sizeof(hash));
     }
     if (rc == 0) {
-        rc = check_data(d, spec, err);
+        rc = job_check_data(d, spec, err);
     }
     if (rc == 0) {
         rc = look_at_files(spec, err);

@@ -25,8 +25,8 @@ static bool lies_under(const char *path, const char *root)
     return under;
 }
 
-static int check_path(const struct opt_list *roots, const char *path,
-                      struct err *err)
+int data_roots_check_path(const struct opt_list *roots, const char *path,
+                          struct err *err)
 {
     char *real;
     bool allowed = false;
@@ -48,9 +48,17 @@ static int check_path(const struct opt_list *roots, const char *path,
     return 0;
 }
 
+/* Not a link to one, which could lead in a circle. */
+static bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Files of a directory may be links to elsewhere. */
 static int check_entries(const struct opt_list *roots, const char *path,
-                         struct err *err)
+                         bool deep, struct err *err)
 {
     DIR *dir = opendir(path);
     const struct dirent *entry;
@@ -66,7 +74,11 @@ static int check_entries(const struct opt_list *roots, const char *path,
             continue; /* not read as data either */
         }
         file = mem_printf("%s/%s", path, entry->d_name);
-        rc = file != NULL ? check_path(roots, file, err) : err_nomem(err);
+        rc = file != NULL ? data_roots_check_path(roots, file, err)
+                          : err_nomem(err);
+        if (rc == 0 && deep && is_directory(file)) {
+            rc = check_entries(roots, file, deep, err);
+        }
         mem_free(file);
     }
     (void)closedir(dir);
@@ -74,7 +86,7 @@ static int check_entries(const struct opt_list *roots, const char *path,
 }
 
 static int check_match(const struct opt_list *roots, const char *path,
-                       struct err *err)
+                       bool deep, struct err *err)
 {
     struct stat st;
     int rc;
@@ -82,9 +94,9 @@ static int check_match(const struct opt_list *roots, const char *path,
     if (stat(path, &st) != 0) {
         return err_errno(err, ERR_INVALID, errno, "data: source: %s", path);
     }
-    rc = check_path(roots, path, err);
+    rc = data_roots_check_path(roots, path, err);
     if (rc == 0 && S_ISDIR(st.st_mode) && roots->count != 0) {
-        rc = check_entries(roots, path, err);
+        rc = check_entries(roots, path, deep, err);
     } else if (rc == 0 && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) &&
                roots->count != 0) {
         rc = err_set(err, ERR_INVALID,
@@ -95,13 +107,13 @@ static int check_match(const struct opt_list *roots, const char *path,
 }
 
 static int check_source(const struct opt_list *roots, const char *source,
-                        struct err *err)
+                        bool deep, struct err *err)
 {
     glob_t found;
     int rc;
 
     if (strpbrk(source, "*?[") == NULL) {
-        return check_match(roots, source, err);
+        return check_match(roots, source, deep, err);
     }
     rc = glob(source, GLOB_NOSORT, NULL, &found);
     if (rc == GLOB_NOSPACE) {
@@ -112,17 +124,18 @@ static int check_source(const struct opt_list *roots, const char *source,
                        source);
     }
     for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
-        rc = check_match(roots, found.gl_pathv[i], err);
+        rc = check_match(roots, found.gl_pathv[i], deep, err);
     }
     globfree(&found);
     return rc;
 }
 
 int data_roots_check(const struct opt_list *roots,
-                     const struct job_strings *sources, struct err *err)
+                     const struct job_strings *sources, bool deep,
+                     struct err *err)
 {
     for (size_t i = 0; i < sources->count; i++) {
-        int rc = check_source(roots, sources->items[i], err);
+        int rc = check_source(roots, sources->items[i], deep, err);
 
         if (rc != 0) {
             return rc;

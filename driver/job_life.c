@@ -18,6 +18,7 @@
 #include "driver/job_save.h"
 #include "driver/journal.h"
 #include "driver/metrics.h"
+#include "driver/spark_roots.h"
 #include "driver/train.h"
 #include "driver/utf8.h"
 #include "driver/work.h"
@@ -472,6 +473,21 @@ static int start_engine(struct job *job, struct err *err)
     return rc;
 }
 
+int job_check_data(const struct daemon *d, const struct job_spec *spec,
+                   struct err *err)
+{
+    const struct opt_list *roots = &d->settings->data_roots;
+    int rc;
+
+    if (job_spark_is(spec)) {
+        return spark_roots_check(roots, spec, err);
+    }
+    rc = data_roots_check(roots, &spec->sources, false, err);
+    return rc == 0
+               ? data_roots_check(roots, &spec->validation_sources, false, err)
+               : rc;
+}
+
 static int prepare(struct job *job, bool *complete, struct err *err)
 {
     static const struct work_class *const classes[] = {
@@ -493,18 +509,9 @@ static int prepare(struct job *job, bool *complete, struct err *err)
         return err_set(err, ERR_UNSUPPORTED, "there is no engine %s",
                        job->spec->engine);
     }
-    if (is_local(job)) {
-        const struct opt_list *roots = &job->daemon->settings->data_roots;
-        const struct job_spec *spec = job->spec;
-
-        rc = data_roots_check(roots, &spec->sources, err);
-
-        if (rc == 0) {
-            rc = data_roots_check(roots, &spec->validation_sources, err);
-        }
-        if (rc != 0) {
-            return rc;
-        }
+    rc = job_check_data(job->daemon, job->spec, err);
+    if (rc != 0) {
+        return rc;
     }
     if (job_spark_keeps_partitions(job->spec)) {
         return 0; /* on_partitions() does the rest */

@@ -132,6 +132,10 @@ void job_log(struct job *job, const char *format, ...)
 void job_store(struct job *job);
 /* For jobs.c: queued -> starting, and on. */
 void job_start(struct job *job);
+/* Whether the daemon may use the data that the job names: asked when the job
+ * is made and again when it starts. */
+int job_check_data(const struct daemon *d, const struct job_spec *spec,
+                   struct err *err) ERR_CHECKED;
 /* For jobs.c: saves a running job, ends its workers, back to the queue. */
 void job_suspend(struct job *job);
 /* For jobs.c: releases it and all that runs. */

@@ -98,7 +98,8 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
          .type = OPT_LIST,
          .target = &s->data_roots,
          .value = "DIR",
-         .help = "open data only under DIR (repeatable; anything)"},
+         .help = "open data only under DIR, or a URL for Spark (repeatable; "
+                 "anything)"},
         {.name = "plugin-dirs",
          .type = OPT_LIST,
          .target = &s->plugin_dirs,
@@ -245,10 +246,13 @@ static int check(struct settings *s, struct err *err)
         }
     }
     for (size_t i = 0; i < s->data_roots.count; i++) {
-        if (s->data_roots.items[i][0] != '/') {
+        const char *root = s->data_roots.items[i];
+
+        if (root[0] != '/' && strstr(root, "://") == NULL) {
             return err_set(err, ERR_INVALID,
-                           "--data-roots %s: an absolute directory is wanted",
-                           s->data_roots.items[i]);
+                           "--data-roots %s: an absolute directory or a URL is "
+                           "wanted",
+                           root);
         }
     }
     return 0;
