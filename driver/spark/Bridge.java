@@ -26,8 +26,6 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
 
 public final class Bridge {
     private static final int ORDER_MAX = 16 << 20;
@@ -270,9 +268,9 @@ public final class Bridge {
         if (order.data.source.contains(output.path)) {
             throw Failure.input(output.path + " is the data: give another --output");
         }
-        Dataset<Row> table = Table.open(spark, order.data, order.data.source);
+        Table table = Table.open(spark, order.data, order.data.source);
         Columns columns = Input.columns(table, order);
-        explainer.typed(table.toJavaRDD(), columns);
+        explainer.typed(table.rows, columns);
         new Predict(spark, order, reporter).toDataset(table, columns);
     }
 

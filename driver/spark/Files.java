@@ -22,14 +22,17 @@ import org.apache.hadoop.io.compress.CompressionCodecFactory;
 
 final class Files {
     private final Configuration conf;
+    private final boolean deep;
     final List<FileStatus> all = new ArrayList<>();
 
-    private Files(Configuration conf) {
+    private Files(Configuration conf, boolean deep) {
         this.conf = conf;
+        this.deep = deep;
     }
 
-    static Files find(Configuration conf, List<String> sources) throws Failure {
-        Files files = new Files(conf);
+    /** deep: also what is in directories of directories, as in partitioned tables. */
+    static Files find(Configuration conf, List<String> sources, boolean deep) throws Failure {
+        Files files = new Files(conf, deep);
         for (String source : sources) {
             try {
                 files.add(source);
@@ -69,26 +72,21 @@ final class Files {
             if (status.isDirectory()) {
                 addDirectory(fs, status.getPath());
             } else {
-                addFile(status);
+                all.add(status);
             }
         }
     }
 
-    private void addDirectory(FileSystem fs, Path path) throws IOException, Failure {
+    private void addDirectory(FileSystem fs, Path path) throws IOException {
         FileStatus[] inside = fs.listStatus(path, p -> !hidden(p.getName()));
         Arrays.sort(inside);
         for (FileStatus status : inside) {
             if (status.isFile()) {
-                addFile(status);
+                all.add(status);
+            } else if (deep) {
+                addDirectory(fs, status.getPath());
             }
         }
-    }
-
-    private void addFile(FileStatus status) throws Failure {
-        if (status.getPath().toString().contains(",")) {
-            throw Failure.input(status.getPath() + ": a path with a comma cannot be read by Spark");
-        }
-        all.add(status);
     }
 
     private static boolean hidden(String name) {
@@ -100,9 +98,13 @@ final class Files {
     }
 
     /** As textFile() takes them. Names with glob characters are escaped. */
-    String joined() {
+    String joined() throws Failure {
         StringBuilder out = new StringBuilder();
         for (FileStatus status : all) {
+            if (status.getPath().toString().contains(",")) {
+                throw Failure.input(status.getPath()
+                        + ": Spark cannot read text from a path with a comma");
+            }
             if (status.getLen() > 0) {
                 out.append(out.length() == 0 ? "" : ",")
                         .append(status.getPath().toString()

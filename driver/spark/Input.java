@@ -8,7 +8,6 @@ package elephas.spark;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
 final class Input<R> {
@@ -62,27 +61,26 @@ final class Input<R> {
 
     static Input<byte[]> packed(JavaSparkContext spark, Order order, Explainer told)
             throws Failure {
-        Dataset<Row> table = Table.open(spark, order.data, order.data.source);
+        Table table = Table.open(spark, order.data, order.data.source);
         Columns columns = columns(table, order);
-        told.typed(table.toJavaRDD(), columns);
-        Input<byte[]> in = new Input<>(spark, order, Table.pack(table.toJavaRDD(), columns),
+        told.typed(table.rows, columns);
+        Input<byte[]> in = new Input<>(spark, order, Table.pack(table, columns),
                 new Encoder.Packed());
         in.head.rows("format", "b64");
         columns.describe(in.head);
         if (!order.validationSource.isEmpty()) {
-            Dataset<Row> other = Table.open(spark, order.data, order.validationSource);
-            Columns theirs = columns(other, order);
-            in.validation = Table.pack(other.toJavaRDD(), theirs);
+            Table other = Table.open(spark, order.data, order.validationSource);
+            in.validation = Table.pack(other, columns(other, order));
         }
         in.place();
         return in;
     }
 
-    static Columns columns(Dataset<Row> table, Order order) throws Failure {
-        Columns columns = Columns.choose(table.schema(), order.data, !order.is("predict"));
+    static Columns columns(Table table, Order order) throws Failure {
+        Columns columns = Columns.choose(table.frame.schema(), order.data, !order.is("predict"));
         Row first = null;
         if (columns.needFirstRow()) {
-            List<Row> some = table.takeAsList(1);
+            List<Row> some = table.rows.take(1);
             if (some.isEmpty()) {
                 throw Failure.input("there are no rows");
             }

@@ -15,7 +15,6 @@ import java.util.List;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SaveMode;
@@ -125,9 +124,9 @@ final class Predict {
 
     // ---- to a data set -----------------------------------------------------
 
-    void toDataset(Dataset<Row> table, Columns columns) throws Failure {
-        StructType schema = check(table.schema());
-        JavaRDD<Row> rows = table.toJavaRDD();
+    void toDataset(Table table, Columns columns) throws Failure {
+        StructType schema = check(table.frame.schema());
+        JavaRDD<Row> rows = table.rows;
         int n = order.workers;
         if (n > 0 && n != rows.getNumPartitions()) {
             rows = Deal.inRuns(rows, n, Deal.count(rows));

@@ -5,7 +5,9 @@
 package elephas.spark;
 
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -13,23 +15,29 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.DataFrameReader;
 
 final class Table {
-    private Table() {
+    final Dataset<Row> frame;
+    final JavaRDD<Row> rows; // in the order of the files, where there are files
+
+    private Table(Dataset<Row> frame, JavaRDD<Row> rows) {
+        this.frame = frame;
+        this.rows = rows;
     }
 
     static SparkSession session() {
         return SparkSession.builder().getOrCreate();
     }
 
-    static Dataset<Row> open(JavaSparkContext spark, Order.Data data, List<String> sources)
+    static Table open(JavaSparkContext spark, Order.Data data, List<String> sources)
             throws Failure {
         try {
-            if (data.sql != null) {
-                return session().sql(data.sql);
+            if (data.sql != null || data.table != null) {
+                Dataset<Row> frame = data.sql != null ? session().sql(data.sql)
+                        : session().table(data.table);
+                return new Table(frame, frame.toJavaRDD());
             }
-            if (data.table != null) {
-                return session().table(data.table);
-            }
-            return read(spark, data, sources);
+            Files files = Files.find(spark.hadoopConfiguration(), sources, true);
+            Dataset<Row> frame = read(data, sources, files);
+            return new Table(frame, FileOrder.rows(session(), frame, files));
         } catch (Failure e) {
             throw e;
         } catch (Exception e) {
@@ -39,8 +47,8 @@ final class Table {
         }
     }
 
-    private static Dataset<Row> read(JavaSparkContext spark, Order.Data data,
-            List<String> sources) throws Failure {
+    private static Dataset<Row> read(Order.Data data, List<String> sources, Files files)
+            throws Failure {
         DataFrameReader reader = session().read();
         List<String> paths = new ArrayList<>();
         for (String source : sources) {
@@ -48,7 +56,7 @@ final class Table {
         }
         switch (data.format) {
         case "csv": {
-            String first = Files.find(spark.hadoopConfiguration(), sources).firstLine();
+            String first = files.firstLine();
             reader = reader.option("header", Csv.isHeader(first, data.header))
                     .option("sep", String.valueOf(Csv.delimiter(first)))
                     .option("inferSchema", true).option("mode", "FAILFAST")
@@ -75,9 +83,8 @@ final class Table {
     }
 
     /** Packed rows. */
-    static org.apache.spark.api.java.JavaRDD<byte[]> pack(
-            org.apache.spark.api.java.JavaRDD<Row> rows, Columns columns) {
-        return rows.mapPartitionsWithIndex((partition, it) -> new java.util.Iterator<byte[]>() {
+    static JavaRDD<byte[]> pack(Table table, Columns columns) {
+        return table.rows.mapPartitionsWithIndex((partition, it) -> new Iterator<byte[]>() {
             private long number;
 
             @Override

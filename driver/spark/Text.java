@@ -40,7 +40,7 @@ final class Text {
 
     static Text open(JavaSparkContext spark, Order.Data data, List<String> sources,
             boolean willDeal) throws Failure {
-        Files files = Files.find(spark.hadoopConfiguration(), sources);
+        Files files = Files.find(spark.hadoopConfiguration(), sources, false);
         String names = null;
         if (data.format.equals("csv")) {
             String first = files.firstLine();
