@@ -271,6 +271,14 @@ static json_t *describe_plugins(const struct engine_order *order)
     return list;
 }
 
+/* What a round is. Asynchronous workers meet nobody: they do an epoch at a
+ * time, however often they push. */
+static bool meets_by_batch(const struct job_spec *s)
+{
+    return s->training.frequency == TRAINING_BATCH &&
+           s->training.mode == TRAINING_SYNCHRONOUS;
+}
+
 static json_t *describe(const struct engine_order *order)
 {
     const struct job_spec *s = order->spec;
@@ -290,8 +298,8 @@ static json_t *describe(const struct engine_order *order)
             "workers",
             (json_int_t)(job_spark_keeps_partitions(s) ? 0 : s->workers),
             "epochs", (json_int_t)s->training.epochs, "frequency",
-            s->training.frequency == TRAINING_BATCH ? "batch" : "epoch",
-            "rounds", rounds != NULL ? rounds : "auto", "worker",
+            meets_by_batch(s) ? "batch" : "epoch", "rounds",
+            rounds != NULL ? rounds : "auto", "worker",
             asked != NULL ? asked : SHIPPED_WORKER, "local_worker",
             asked != NULL ? asked : local, "output", describe_output(order),
             "plugins", describe_plugins(order), "conf", secret_conf(order));

@@ -361,7 +361,8 @@ static uint64_t epochs_before(const struct trainer *t, uint64_t step)
 }
 
 /* The step at which this run ends: the last one, or what the first line says.
- * Epochs that are not complete for certain are not waited for then. */
+ * Epochs that are not complete for certain are not waited for then; an
+ * asynchronous partition waits for no other. */
 static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
 {
     const struct stream_identity *id = rows_identity(t->session->rows);
@@ -371,7 +372,7 @@ static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
     if (!id->has_until) {
         return t->steps;
     }
-    if (id->has_until_step) {
+    if (id->has_until_step || t->asynchronous) {
         *validate_to = last;
     } else if (last != 0) {
         *validate_to = last - 1;
