@@ -8,9 +8,12 @@
  *
  * The child's standard input is a pipe that is never written: its end tells
  * the bridge that the daemon is gone. A run is cancelled by SIGTERM, on which
- * Spark's own hooks end the application, and SIGKILL soon after; where the
- * driver runs elsewhere (cluster mode) it hears it in the answer to its next
- * report.
+ * Spark's own hooks end the application, and SIGKILL soon after.
+ *
+ * In cluster mode the driver runs elsewhere. Where spark-submit ends as soon as
+ * it has handed the application over, its reports are all that is heard of it:
+ * the run is lost when they stay away, and over once they say so; that it is to
+ * stop it hears in the answer to its next one.
  */
 #include "driver/engine.h"
 
@@ -36,6 +39,10 @@
 #include <unistd.h>
 
 #define KILL_AFTER_S 4
+/* Without a report from the cluster: until the first, and between two. The
+ * bridge gives up after 30 s without an answer. */
+#define FIRST_REPORT_S 300
+#define SILENCE_S 60
 
 struct engine_run {
     struct engine_order order;
@@ -44,16 +51,20 @@ struct engine_run {
     struct lines *lines;
     int parent;               /* write end of the child's standard input */
     struct event *kill_timer; /* after SIGTERM */
+    struct event *quiet;      /* no report came from the cluster */
     struct event *over;       /* made active once nothing runs */
     struct event *fail;       /* made active once why is known */
     uint32_t partitions;      /* 0: not known yet */
     struct spark_rows *rows;  /* of a prediction for the daemon */
-    bool begun;               /* the workers are announced */
-    bool finished;            /* the bridge said that it is done */
-    bool closing;             /* it said how it ends, and now ends by itself */
-    bool ending;              /* cancelled or failed */
-    bool failed;              /* why is known */
-    bool told;                /* on_failed was called */
+    bool elsewhere;           /* the driver runs in the cluster */
+    bool handed_over;         /* and spark-submit has ended */
+    bool reported;
+    bool begun;    /* the workers are announced */
+    bool finished; /* the bridge said that it is done */
+    bool closing;  /* it said how it ends, and now ends by itself */
+    bool ending;   /* cancelled or failed */
+    bool failed;   /* why is known */
+    bool told;     /* on_failed was called */
     struct err why;
     char complaint[LINES_MAX + 1]; /* the child's first line about an error */
     char last[LINES_MAX + 1];
@@ -87,6 +98,7 @@ static void on_over_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     tell_failure(run);
     (void)evtimer_del(run->kill_timer);
+    (void)evtimer_del(run->quiet);
     run->order.hooks->on_over(run->order.context);
 }
 
@@ -128,6 +140,9 @@ static void spark_cancel(struct engine_run *run)
     if (!run->ending) {
         run->ending = true;
         end_child(run);
+        if (run->handed_over) {
+            event_active(run->over, EV_TIMEOUT, 0);
+        }
     }
 }
 
@@ -139,6 +154,34 @@ static void note_failure(struct engine_run *run, const struct err *why)
         run->why = *why;
         event_active(run->fail, EV_TIMEOUT, 0);
     }
+}
+
+static void expect_report(struct engine_run *run, int seconds)
+{
+    struct timeval tv = {seconds, 0};
+    struct err why = {0};
+
+    if (evtimer_add(run->quiet, &tv) != 0) {
+        (void)err_nomem(&why);
+        note_failure(run, &why);
+    }
+}
+
+static void on_quiet(evutil_socket_t fd, short what, void *arg)
+{
+    struct engine_run *run = arg;
+    struct err why = {0};
+
+    (void)fd;
+    (void)what;
+    (void)err_set(&why, ERR_TIMEOUT,
+                  "the driver in the cluster has not reported for %d s: %s",
+                  run->reported ? SILENCE_S : FIRST_REPORT_S,
+                  run->reported
+                      ? "it was ended, or does not reach elephasd"
+                      : "it was not started, or does not reach elephasd");
+    note_failure(run, &why);
+    event_active(run->over, EV_TIMEOUT, 0);
 }
 
 /* ---- what the child says ---- */
@@ -193,6 +236,12 @@ static void on_child_exit(void *context, struct process *process, int status)
 
     (void)process;
     lines_drain(run->lines);
+    if (run->elsewhere && status == 0 && !run->finished && !run->failed &&
+        !run->ending) {
+        run->handed_over = true;
+        expect_report(run, run->reported ? SILENCE_S : FIRST_REPORT_S);
+        return;
+    }
     if (run->finished) {
         all_done(run);
     } else {
@@ -291,6 +340,22 @@ static void take_rows(struct engine_run *run, const json_t *report, bool done)
     }
 }
 
+static void take_sign_of_life(struct engine_run *run)
+{
+    run->reported = true;
+    if (!run->handed_over) {
+        return;
+    }
+    if (!run->closing) {
+        expect_report(run, SILENCE_S);
+        return;
+    }
+    if (run->finished) {
+        all_done(run);
+    }
+    event_active(run->over, EV_TIMEOUT, 0);
+}
+
 static int spark_report(struct engine_run *run, const json_t *report,
                         bool *stop, struct err *err)
 {
@@ -320,6 +385,7 @@ static int spark_report(struct engine_run *run, const json_t *report,
         run->finished = true;
         run->closing = true;
     }
+    take_sign_of_life(run);
     *stop = false;
     return 0;
 }
@@ -354,6 +420,9 @@ static void spark_destroy(struct engine_run **out)
     if (run->kill_timer != NULL) {
         event_free(run->kill_timer);
     }
+    if (run->quiet != NULL) {
+        event_free(run->quiet);
+    }
     if (run->over != NULL) {
         event_free(run->over);
     }
@@ -376,9 +445,12 @@ static int create_run(const struct engine_order *order, struct engine_run **out,
     run->order = *order;
     run->parent = -1;
     run->kill_timer = evtimer_new(order->base, on_kill_timer, run);
+    run->quiet = evtimer_new(order->base, on_quiet, run);
+    run->elsewhere = !spark_order_is_client(order);
     run->over = event_new(order->base, -1, 0, on_over_event, run);
     run->fail = event_new(order->base, -1, 0, on_failed_event, run);
-    return run->kill_timer != NULL && run->over != NULL && run->fail != NULL
+    return run->kill_timer != NULL && run->quiet != NULL && run->over != NULL &&
+                   run->fail != NULL
                ? 0
                : err_nomem(err);
 }
@@ -482,7 +554,7 @@ static int spark_start(const struct engine_order *order,
 
 static uint32_t spark_workers(const struct engine_run *run)
 {
-    return runs(run) && run->begun ? run->partitions : 0;
+    return (runs(run) || run->handed_over) && run->begun ? run->partitions : 0;
 }
 
 const struct engine engine_spark = {"spark",        spark_start,   spark_cancel,

@@ -139,6 +139,13 @@ bool spark_order_ships(const struct engine_order *order)
     return installed(order) == NULL && !is_local(option(order, "master"));
 }
 
+bool spark_order_is_client(const struct engine_order *order)
+{
+    const char *mode = option(order, "deploy_mode");
+
+    return mode == NULL || strcmp(mode, "cluster") != 0;
+}
+
 /* ---- the order ---- */
 
 static json_t *strings(const struct job_strings *list)
@@ -293,9 +300,10 @@ static json_t *describe(const struct engine_order *order)
             "s:s, s:[s], s:[s], s:o, s:o, s:o}",
             "job", order->job, "generation", (json_int_t)order->attempt, "kind",
             job_kind_name(s->kind), "name", s->name, "server", order->url,
-            "local_server", order->local_url, "token", order->token, "data",
-            describe_data(order), "validation", describe_validation(s),
-            "workers",
+            "local_server",
+            spark_order_is_client(order) ? order->local_url : order->url,
+            "token", order->token, "data", describe_data(order), "validation",
+            describe_validation(s), "workers",
             (json_int_t)(job_spark_keeps_partitions(s) ? 0 : s->workers),
             "epochs", (json_int_t)s->training.epochs, "frequency",
             meets_by_batch(s) ? "batch" : "epoch", "rounds",
@@ -400,6 +408,34 @@ static int add_settings(struct spark_argv *a, const json_t *conf,
     return rc;
 }
 
+/* What Spark needs of the JDK from Java 17 on. spark-submit says so to every
+ * JVM but to the driver that a standalone cluster starts. */
+#define OPEN(package) " --add-opens=java.base/" package "=ALL-UNNAMED"
+#define DRIVER_OPTIONS "spark.driver.extraJavaOptions"
+#define MODULE_OPTIONS                                                         \
+    "-XX:+IgnoreUnrecognizedVMOptions" OPEN("java.lang")                       \
+        OPEN("java.lang.invoke") OPEN("java.lang.reflect") OPEN("java.io")     \
+            OPEN("java.net") OPEN("java.nio") OPEN("java.util")                \
+                OPEN("java.util.concurrent")                                   \
+                    OPEN("java.util.concurrent.atomic")                        \
+                        OPEN("jdk.internal.ref") OPEN("sun.nio.ch")            \
+                            OPEN("sun.nio.cs") OPEN("sun.security.action")     \
+                                OPEN("sun.util.calendar")
+
+static int add_modules(struct spark_argv *a, const json_t *conf,
+                       struct err *err)
+{
+    const char *theirs =
+        json_string_value(json_object_get(conf, DRIVER_OPTIONS));
+    char *all = mem_printf(MODULE_OPTIONS "%s%s", theirs != NULL ? " " : "",
+                           theirs != NULL ? theirs : "");
+    int rc =
+        all != NULL ? add_conf(a, DRIVER_OPTIONS, all, err) : err_nomem(err);
+
+    mem_free(all);
+    return rc;
+}
+
 static int add_archives(struct spark_argv *a, const char *theirs,
                         const char *bundle, struct err *err)
 {
@@ -447,10 +483,11 @@ int spark_argv_make(const struct engine_order *order, const char *submit,
 {
     const char *master = option(order, "master");
     const char *mode = option(order, "deploy_mode");
-    bool cluster = mode != NULL && strcmp(mode, "cluster") == 0;
+    bool cluster = !spark_order_is_client(order);
+    bool standalone = master != NULL && strncmp(master, "spark://", 8) == 0;
     /* there is no common file system: Spark brings the order along */
-    bool bring =
-        cluster && master != NULL && strncmp(master, "spark://", 8) != 0;
+    bool bring = cluster && master != NULL && !standalone;
+    const json_t *conf = json_object_get(order->spec->engine_options, "conf");
     struct shared theirs;
     int rc;
 
@@ -460,9 +497,8 @@ int spark_argv_make(const struct engine_order *order, const char *submit,
         (rc = add_option(out, "--name", "elephas", err)) != 0 ||
         (rc = add_option(out, "--master", master, err)) != 0 ||
         (rc = add_option(out, "--deploy-mode", mode, err)) != 0 ||
-        (rc = add_settings(out,
-                           json_object_get(order->spec->engine_options, "conf"),
-                           &theirs, err)) != 0 ||
+        (rc = add_settings(out, conf, &theirs, err)) != 0 ||
+        (rc = cluster && standalone ? add_modules(out, conf, err) : 0) != 0 ||
         (rc = add_archives(out, theirs.archives, files->bundle, err)) != 0 ||
         (rc = add_files(out, theirs.files, files->plugins,
                         bring ? order_path : NULL, err)) != 0 ||

@@ -38,6 +38,9 @@ void spark_files_deinit(struct spark_files *files);
 /* Whether the job's workers are shipped to the executors. */
 bool spark_order_ships(const struct engine_order *order);
 
+/* Whether the driver runs on this machine. */
+bool spark_order_is_client(const struct engine_order *order);
+
 /* Writes the order to this file (mode 0600). */
 int spark_order_write(const struct engine_order *order, const char *path,
                       struct err *err) ERR_CHECKED;
