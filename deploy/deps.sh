@@ -12,7 +12,7 @@ build='gcc make pkg-config libc6-dev libevent-dev protobuf-c-compiler
   libssl-dev zlib1g-dev'
 check='check clang clang-format libclang-rt-14-dev shellcheck python3
   python3-venv curl mandoc procps time'
-spark='openjdk-17-jdk-headless python3 python3-venv debootstrap binutils'
+spark='openjdk-17-jdk-headless maven python3 python3-venv debootstrap binutils'
 
 want=
 for set in "$@"; do

@@ -7,7 +7,7 @@
 
 CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
   'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' \
-  check-golden check-sim check-fuzz check-integration check-keras check-deploy check-peer
+  check-golden check-sim check-fuzz check-integration check-keras check-spark check-deploy check-peer
 
 check: ## everything that must hold, from a bare machine; ends with the count
 	$(Q)deploy/deps.sh build check
@@ -42,13 +42,19 @@ check-keras: programs $(B)/tests/keras/train_case ## real Keras opens what this 
 	$(Q)tests/keras/venv.sh build/venv-keras
 	$(Q)TRAIN_CASE=$(B)/tests/keras/train_case tests/lib/run-scripts.sh keras $(B)/bin $(sort $(wildcard tests/keras/test_*.sh))
 
+# two at a time, the longest first: they wait for Spark more than they compute
+SPARK_LONGEST := $(patsubst %,tests/spark/test_%,faults.py train.py predict.py)
+SPARK_SCRIPTS := $(SPARK_LONGEST) $(filter-out $(SPARK_LONGEST),$(sort $(wildcard tests/spark/test_*)))
+
 # another Spark: make check-spark SPARK_VERSION=3.5.9
 check-spark: ## a real Spark cluster on loopback
 	$(Q)deploy/deps.sh build check spark
 	$(Q)$(MAKE) --no-print-directory programs spark bundle $(patsubst %,$(B)/tests/plugin/%.so,scale functions)
 	$(Q)tests/spark/venv.sh $(SPARK_VENV) $(SPARK_VERSION)
-	$(Q)TEST_SPARK_HOME=$(SPARK_VENV)/spark SCRIPT_TIMEOUT=900 tests/lib/run-scripts.sh spark $(B)/bin \
-	  $(sort $(wildcard tests/spark/test_*.py))
+	$(Q)tests/spark/fixtures.py $(SPARK_VENV)/spark
+	$(Q)tests/spark/hdfs/jars.sh build/hdfs
+	$(Q)TEST_SPARK_HOME=$(SPARK_VENV)/spark SCRIPT_TIMEOUT=900 SCRIPT_JOBS=2 tests/lib/run-scripts.sh spark $(B)/bin \
+	  $(SPARK_SCRIPTS)
 
 .PHONY: check-deploy
 check-deploy: programs ## what deploy/ has for Spark, Kubernetes and containers

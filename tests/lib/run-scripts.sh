@@ -5,11 +5,24 @@
 # directory of the programs as its argument, a temporary directory of its own
 # as TMPDIR, and ends with a line "N passed, N failed". What a failing script
 # printed is shown. A script that leaves a process with its TMPDIR on the
-# command line fails.
+# command line fails. SCRIPT_JOBS=N: so many scripts at once, begun in the order
+# given.
 set -u
 label=$1
 bin=$(cd "$2" && pwd)
 shift 2
+if [ "${SCRIPT_JOBS:-1}" -gt 1 ]; then
+    tally=$(mktemp)
+    printf '%s\n' "$@" |
+        xargs -P "$SCRIPT_JOBS" -I '{}' env "CHECK_TALLY=$tally" SCRIPT_JOBS=1 "$0" "$label" "$bin" '{}' |
+        grep --line-buffered -v "^$label: [0-9]* passed, [0-9]* failed$"
+    counts=$(awk '{p += $1; f += $2} END {print p + 0, f + 0}' "$tally")
+    rm -f "$tally"
+    [ -z "${CHECK_TALLY:-}" ] || echo "$counts" >>"$CHECK_TALLY"
+    echo "$label: ${counts% *} passed, ${counts#* } failed"
+    [ "${counts#* }" -eq 0 ] && [ "${counts% *}" -gt 0 ]
+    exit
+fi
 passed=0
 failed=0
 for script in "$@"; do

@@ -17,13 +17,16 @@ import sys
 import tempfile
 import time
 
+from fixtures import Fixtures
+
 START_S = 60
 
 
 class Cluster:
-    def __init__(self, spark_home, work, workers=2, cores=1, memory="1g", mark=None):
+    def __init__(self, spark_home, work, workers=2, cores=1, memory="1g", mark=None, fixtures=None):
         self.home, self.work, self.count, self.cores, self.memory = spark_home, work, workers, cores, memory
         self.mark = mark or work
+        self.fixtures = fixtures or Fixtures(spark_home).ready()
         self.processes = []
         self.master = None
 
@@ -42,8 +45,8 @@ class Cluster:
         local = os.path.join(self.work, "local")
         os.makedirs(local, exist_ok=True)
         return {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": self.home,
-                "SPARK_LOCAL_DIRS": local, "SPARK_CONF_DIR": os.path.join(self.work, "conf"),
-                "SPARK_DAEMON_MEMORY": "256m", "ELEPHAS_TEST_MARK": self.mark}
+                "SPARK_LOCAL_DIRS": local, "SPARK_CONF_DIR": self.fixtures.conf,
+                "SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": self.fixtures.jvm, "ELEPHAS_TEST_MARK": self.mark}
 
     def run(self, name, *arguments):
         log = open(os.path.join(self.work, name + ".log"), "ab")
@@ -69,7 +72,6 @@ class Cluster:
             time.sleep(0.1)
 
     def start(self):
-        os.makedirs(os.path.join(self.work, "conf"), exist_ok=True)
         master = self.run("master", "org.apache.spark.deploy.master.Master",
                           "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         self.master = self.wait_for("master", r"Starting Spark master at (spark://\S+)", master).group(1)

@@ -18,6 +18,7 @@ import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cluster import Cluster, marked  # noqa: E402 pylint: disable=wrong-import-position
+from fixtures import QUICK, Fixtures, python_of  # noqa: E402 pylint: disable=wrong-import-position
 from system import DATA, ROOT, System  # noqa: E402 pylint: disable=wrong-import-position
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,11 +26,8 @@ MNIST = os.path.join(DATA, "mnist_mlp.keras")
 TRAIN = os.path.join(DATA, "mnist5k_train.csv.gz")
 TEST = os.path.join(DATA, "mnist5k_test.csv.gz")
 MNIST_OPTIONS = ["--label", "label", "--scale", "255", "--nb-classes", "10"]
-# short-lived JVMs: what the optimizing compiler would do does not pay
-JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 SMALL = {"spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.cores.max": "2",
-         "spark.driver.memory": "512m", "spark.ui.enabled": "false",
-         "spark.driver.extraJavaOptions": JVM, "spark.executor.extraJavaOptions": JVM}
+         "spark.driver.memory": "512m", "spark.ui.enabled": "false"}
 
 
 def spark_home():
@@ -47,15 +45,18 @@ class Bench(System):
         super().__init__(bin_dir)
         self.mark = self.work
         os.environ["ELEPHAS_TEST_MARK"] = self.mark
-        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-        os.environ.pop("SPARK_HOME", None)
-        os.environ["SPARK_LAUNCHER_OPTS"] = JVM
         self.home = spark_home()
-        self.python = os.path.join(os.path.dirname(self.home), "bin", "python")
+        self.python = python_of(self.home)
+        self.fixtures = Fixtures(self.home).ready()
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+        os.environ["SPARK_CONF_DIR"] = self.fixtures.conf
+        os.environ["SPARK_LAUNCHER_OPTS"] = QUICK
+        os.environ.pop("SPARK_HOME", None)
         work = self.path("cluster")
         os.makedirs(work)
-        self.cluster = Cluster(self.home, work, mark=self.mark, **cluster)
+        self.cluster = Cluster(self.home, work, mark=self.mark, fixtures=self.fixtures, **cluster)
         self.bits = {}
+        self.reader = None
 
     def __enter__(self):
         self.cluster.start()
@@ -64,6 +65,9 @@ class Bench(System):
 
     def __exit__(self, *rest):
         self.kill()
+        if self.reader is not None:
+            self.reader.stdin.close()
+            self.reader.wait(30)
         self.cluster.stop()
         super().__exit__(*rest)
 
@@ -71,9 +75,22 @@ class Bench(System):
     def master(self):
         return self.cluster.master
 
-    def spark(self, conf=None, master=None):
+    @property
+    def tables(self):
+        """A directory with the digits as tables (make_tables.py)."""
+        return self.fixtures.tables
+
+    def settings(self, conf=None):
+        jvm = self.fixtures.jvm
+        return {**SMALL, "spark.driver.extraJavaOptions": jvm, "spark.executor.extraJavaOptions": jvm, **(conf or {})}
+
+    def spark(self, conf=None, master=None, worker=None):
+        """Options for a job on Spark. worker: a path on the executors, "bundle"
+        to ship it there, which costs a second of each executor."""
         options = ["--engine", "spark", "--master", master or self.master]
-        for key, value in {**SMALL, **(conf or {})}.items():
+        if worker != "bundle" and not (master or "").startswith("local"):
+            options += ["--spark-worker", worker or f"{self.bin}/elephas-worker"]
+        for key, value in self.settings(conf).items():
             if value is not None:
                 options += ["--conf", f"{key}={value}"]
         return options
@@ -171,7 +188,8 @@ class Bench(System):
                 if "elephas-worker " in line and "java" not in line]
 
     def drivers(self):
-        return self.processes("org.apache.spark.deploy.SparkSubmit")
+        return [pid for pid, line in marked(self.mark)
+                if "org.apache.spark.deploy.SparkSubmit" in line and "pyspark-shell" not in line]
 
     def no_rest(self, within=15, besides=()):
         """Nothing of any job runs any more."""
@@ -185,15 +203,40 @@ class Bench(System):
                 raise AssertionError(f"left after {within} s: {lines}")
             time.sleep(0.1)
 
-    def run_python(self, script, *args):
-        """Runs a script with the Python that has this Spark."""
-        environment = {**os.environ, "PYSPARK_PYTHON": self.python, "PYSPARK_DRIVER_PYTHON": self.python}
-        out = subprocess.run([self.python, script, *map(str, args)], env=environment, timeout=240,
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             text=True, check=False)
-        if out.returncode != 0:
-            raise AssertionError(f"{script}: {out.stderr[-3000:]}")
-        return out.stdout
+    def litter(self):
+        """What Spark left in the daemon's directories."""
+        return [path for name in ("artifacts", "spark-warehouse", "metastore_db", "derby.log")
+                for path in [os.path.abspath(name)] if os.path.exists(path)] + \
+            glob.glob(f"{self.state}/jobs/*/spark")
+
+    def python_with(self, jvm_options, *args, **more):
+        """A Python with this Spark and a quick JVM: its Popen."""
+        environment = {**os.environ, "SPARK_HOME": self.home, "PYSPARK_PYTHON": self.python,
+                       "PYSPARK_SUBMIT_ARGS": f"--driver-java-options '{self.fixtures.jvm}' {jvm_options} "
+                                              "pyspark-shell"}
+        return subprocess.Popen([self.python, *args], env=environment, cwd=self.work, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=self.log, text=True, **more)
+
+    def create_table(self, name, source, conf):
+        """A table of the catalog that `conf` names, from a parquet data set."""
+        options = " ".join(f"--conf {key}={value}" for key, value in conf.items())
+        p = self.python_with(options, "-c", "from pyspark.sql import SparkSession as S\n"
+                             "s = S.builder.master('local[1]').config('spark.ui.enabled', False).getOrCreate()\n"
+                             f"s.read.parquet('{source}').write.saveAsTable('{name}')\n")
+        p.communicate(timeout=240)
+        if p.returncode != 0:
+            raise AssertionError(f"no table {name}: {self.daemon_log()[-3000:]}")
+
+    def read(self, path, form):
+        """A data set as rows of dictionaries, in its order, read by Spark itself."""
+        if self.reader is None:
+            self.reader = self.python_with("", f"{HERE}/read_table.py")
+        self.reader.stdin.write(json.dumps([form, path]) + "\n")
+        self.reader.stdin.flush()
+        count = self.reader.stdout.readline()
+        if not count:
+            raise AssertionError(f"{path} cannot be read: {self.daemon_log()[-3000:]}")
+        return [json.loads(self.reader.stdout.readline()) for _ in range(int(count))]
 
 
 def kill(pids, how=signal.SIGKILL):
@@ -227,6 +270,11 @@ def main(tests, **cluster):
                 except Exception:  # pylint: disable=broad-except
                     traceback.print_exc(file=sys.stdout)
                     break
+        b.no_rest()
+        b.stop()
+        if b.litter():
+            failed += 1
+            print("FAILED: litter:", *b.litter())
     rest = marked(mark)
     if rest:
         failed += 1

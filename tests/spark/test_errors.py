@@ -17,15 +17,8 @@ def train(b, *more, data=TRAIN, options=None):
             "--workers", 2, *more]
 
 
-def tables(b):
-    path = b.path("tables")
-    if not os.path.isdir(path):
-        b.run_python(f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", path)
-    return path
-
-
 def digits(b, source, *more):
-    return ["train", "--model", sparklib.make_model(b, 64, 10), "--data", f"{tables(b)}/{source}", "--label",
+    return ["train", "--model", sparklib.make_model(b, 64, 10), "--data", f"{b.tables}/{source}", "--label",
             "label", "--nb-classes", 10, "--output", b.path("o.keras"), *more, *b.spark(master=LOCAL)]
 
 
@@ -103,12 +96,12 @@ def test_an_address_that_executors_cannot_reach(b):
 
 def test_a_worker_that_does_not_run(b):
     b.bad(1, ["/nowhere/elephas-worker", "does not run"],
-          *train(b, *b.spark(), "--spark-worker", "/nowhere/elephas-worker"), within=60)
+          *train(b, *b.spark(worker="/nowhere/elephas-worker")), within=60)
     broken = b.path("worker.sh")
     with open(broken, "w", encoding="utf-8") as f:
         f.write("#!/bin/sh\necho 'libfoo.so.1: cannot open shared object file' >&2\nexit 127\n")
     os.chmod(broken, 0o755)
-    b.bad(1, ["does not run (status 127)", "libfoo.so.1"], *train(b, *b.spark(), "--spark-worker", broken),
+    b.bad(1, ["does not run (status 127)", "libfoo.so.1"], *train(b, *b.spark(worker=broken)),
           within=60)
 
 
@@ -127,7 +120,7 @@ def test_files_that_are_not_there(b):
 def test_columns(b):
     b.bad(2, ["label column 'nope'", "the columns are: label, pixels, name"],
           "train", "--model", sparklib.make_model(b, 64, 10),
-          "--data", f"{tables(b)}/vectors.parquet", "--label", "nope", "--features", "pixels", "--output",
+          "--data", f"{b.tables}/vectors.parquet", "--label", "nope", "--features", "pixels", "--output",
           b.path("o.keras"), *b.spark(master=LOCAL))
     b.bad(2, ["feature column 'name'", "string"], *digits(b, "vectors.parquet", "--features", "pixels,name"))
     b.bad(2, ["the feature columns hold 32 numbers", "takes 64"],
@@ -156,6 +149,24 @@ def test_options_that_need_spark(b):
     b.bad(2, "begin with spark.", *train(b, *b.spark({"executor.memory": "1g"})))
 
 
+def test_data_roots(b):
+    """They hold for what Spark reads and writes; refused before Spark starts."""
+    b.kill()
+    b.daemon("--spark-home", b.home, "--data-roots", DATA)
+    says = "--data-roots"
+    for source in ("/etc/passwd", "file:///etc/passwd", f"file:{DATA}/../../Makefile", "hdfs://127.0.0.1:1/x.csv"):
+        b.bad(2, [source.replace("file://", "").replace("file:", ""), says],
+              *train(b, *b.spark(master=LOCAL), data=source), within=10)
+    b.bad(2, ["sql", says], "train", "--model", MNIST, "--sql", "select 1", *MNIST_OPTIONS, "--output",
+          b.path("o.keras"), *b.spark(master=LOCAL), within=10)
+    model = os.path.join(DATA, "diabetes_mlp.keras")
+    predict = ["predict", "--model", model, "--data", f"{DATA}/diabetes.csv", "--label", "target"]
+    b.bad(2, ["output", says], *predict, "--output", b.path("x.parquet"), *b.spark(master=LOCAL), within=10)
+    b.good(*predict, "--output", b.path("y.csv"), *b.spark(master=LOCAL))
+    b.kill()
+    b.daemon("--spark-home", b.home)
+
+
 def test_resident_needs_slots(b):
     arguments = ["train", "--model", MNIST, "--data", TRAIN, *MNIST_OPTIONS, "--output", b.path("o.keras"),
                  "--workers", 3, "--rounds", "resident", *b.spark(master=LOCAL)]
@@ -166,4 +177,4 @@ sparklib.main([
     test_no_spark, test_an_old_spark, test_a_spark_that_does_not_start, test_an_unreachable_master,
     test_executors_that_do_not_come, test_an_address_that_executors_cannot_reach, test_a_worker_that_does_not_run,
     test_files_that_are_not_there, test_columns, test_rows_of_text, test_options_that_need_spark,
-    test_resident_needs_slots])
+    test_data_roots, test_resident_needs_slots])

@@ -11,7 +11,7 @@ import sparklib
 from sparklib import kill
 
 # long enough to be disturbed in the middle
-EPOCHS = 400
+EPOCHS = 60
 LONG = ["--batch-size", 64, "--epochs", EPOCHS, "--workers", 2]
 
 
@@ -60,6 +60,18 @@ def test_workers_end_with_their_executor(b):
     done_with(b, job, wanted(b))
 
 
+def test_a_killed_node(b):
+    """The Worker process of Spark that holds an executor is killed: the other
+    one gives the slot that is missing."""
+    job = running(b)
+    node = b.cluster.processes[-1]
+    assert b.processes("deploy.worker.Worker", "--host") and node.poll() is None
+    node.kill()
+    node.wait()
+    done_with(b, job, wanted(b))
+    b.cluster.add_worker("worker9")
+
+
 def worker_script(b, name, text):
     path = b.path(name)
     with open(path, "w", encoding="utf-8") as f:
@@ -72,7 +84,7 @@ def worker_script(b, name, text):
 def test_a_task_that_fails_once(b):
     script = worker_script(b, "once.sh", f"mkdir {b.path('failed')} 2>/dev/null && exit 9\n")
     options = ["--batch-size", 64, "--epochs", 3, "--workers", 2]
-    job = b.mnist(*options, *b.spark(), "--spark-worker", script)
+    job = b.mnist(*options, *b.spark(worker=script))
     b.same_bits(job, "--epochs", 3, "--workers", 2)
     assert "status=9" in b.job_log(job), b.job_log(job)
 
@@ -86,7 +98,7 @@ def test_a_speculative_copy(b):
             "spark.speculation.minTaskRuntime": "100ms", "spark.cores.max": "4"}
     options = ["--batch-size", 64, "--epochs", 3, "--workers", 4]
     began = time.monotonic()
-    job = b.mnist(*options, *b.spark(conf), "--spark-worker", script, "--rounds", "stage")
+    job = b.mnist(*options, *b.spark(conf, worker=script), "--rounds", "stage")
     took = time.monotonic() - began
     b.same_bits(job, "--epochs", 3, "--workers", 4)
     assert "TaskKilled" in b.job_log(job), b.job_log(job)
@@ -100,7 +112,7 @@ def test_a_worker_that_hangs_is_replaced(b):
     conf = {"spark.speculation": "true", "spark.speculation.interval": "100ms",
             "spark.speculation.multiplier": "1.1", "spark.speculation.quantile": "0.5",
             "spark.speculation.minTaskRuntime": "100ms", "spark.cores.max": "4"}
-    options = ["--batch-size", 8, "--epochs", 30, "--workers", 4]
+    options = ["--batch-size", 8, "--epochs", 5, "--workers", 4]
     local = b.mnist(*options)
     job = b.start_mnist(*options, *b.spark(conf), "--rounds", "stage")
     b.wait_epoch(job, 2)
@@ -115,8 +127,8 @@ def test_a_worker_that_hangs_is_replaced(b):
 
 
 def test_eight_partitions_and_a_killed_executor(b):
-    options = ["--batch-size", 64, "--epochs", 12, "--workers", 8]
-    bits = b.local_bits("--epochs", 12, "--workers", 8)
+    options = ["--batch-size", 64, "--epochs", 5, "--workers", 8]
+    bits = b.local_bits("--epochs", 5, "--workers", 8)
     job = b.start_mnist(*options, *b.spark())
     b.wait_epoch(job, 2)
     kill(b.executors()[:1])
@@ -179,7 +191,8 @@ def test_a_daemon_that_comes_back_during_kept_partitions(b):
 
 
 sparklib.main([
-    test_a_killed_executor, test_a_killed_worker, test_workers_end_with_their_executor, test_a_task_that_fails_once,
+    test_a_killed_executor, test_a_killed_worker, test_workers_end_with_their_executor,
+    test_a_killed_node, test_a_task_that_fails_once,
     test_a_speculative_copy, test_a_worker_that_hangs_is_replaced,
     test_eight_partitions_and_a_killed_executor, test_cancel,
     test_cancel_while_spark_starts, test_a_killed_spark_submit, test_a_killed_daemon, test_a_stopped_daemon,

@@ -4,7 +4,6 @@
 examples, on a cluster that has nothing but what the program ships."""
 import csv
 import glob
-import json
 import os
 import shutil
 import subprocess
@@ -22,7 +21,6 @@ def prepared(b):
                "--nb-classes", 10, "--seed", 1, "--epochs", 3, "--output", b.path("digits.keras"))
         b.good("predict", "--model", b.path("digits.keras"), "--data", f"{DATA}/digits.csv", "--label", "label",
                "--output", b.path("want.csv"))
-        b.run_python(f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", b.path("tables"))
     with open(b.path("want.csv"), encoding="utf-8") as f:
         return [[float(v) for v in row] for row in list(csv.reader(f))[1:]]
 
@@ -32,16 +30,15 @@ def submit(b, *args, model=None, **more):
     bundle = glob.glob(os.path.join(b.bin, "..", "share", "elephas", "elephas-worker-*.tar.gz"))[0]
     environment = {**os.environ, "SPARK_HOME": b.home, "PYSPARK_PYTHON": b.python}
     command = [os.path.join(b.home, "bin", "spark-submit"), "--master", b.master]
-    for key, value in sparklib.SMALL.items():
+    for key, value in b.settings().items():
         command += ["--conf", f"{key}={value}"]
     command += ["--files", model or b.path("digits.keras"), "--archives", f"{bundle}#elephas", *map(str, args)]
-    return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    return subprocess.run(command, env=environment, cwd=b.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=240, check=False, **more)
 
 
 def check(b, output, want):
-    out = b.run_python(f"{sparklib.HERE}/read_table.py", "parquet", output)
-    rows = [json.loads(line) for line in out.splitlines()]
+    rows = b.read(output, "parquet")
     assert len(rows) == len(want), len(rows)
     for row, expected in zip(rows, want):
         assert max(abs(g - w) for g, w in zip(row["prediction"], expected)) < 1e-6, row
@@ -51,7 +48,7 @@ def check(b, output, want):
 def test_pyspark(b):
     want = prepared(b)
     out = submit(b, f"{EXAMPLES}/predict_rows.py", "./elephas/bin/elephas-worker", "./digits.keras",
-                 b.path("tables/numbers.parquet"), "label", b.path("from_python"))
+                 f"{b.tables}/numbers.parquet", "label", b.path("from_python"))
     assert out.returncode == 0, out.stderr[-3000:]
     check(b, b.path("from_python"), want)
 
@@ -63,7 +60,7 @@ def test_java(b):
                     f"{EXAMPLES}/PredictRows.java"], check=True)
     subprocess.run(["jar", "--create", "--file", jar, "-C", classes, "."], check=True)
     out = submit(b, "--class", "PredictRows", jar, "./elephas/bin/elephas-worker", "./digits.keras",
-                 b.path("tables/numbers.parquet"), "label", b.path("from_java"))
+                 f"{b.tables}/numbers.parquet", "label", b.path("from_java"))
     assert out.returncode == 0, out.stderr[-3000:]
     check(b, b.path("from_java"), want)
 
@@ -73,7 +70,7 @@ def test_a_refused_row_fails_the_program(b):
     prepared(b)
     other = b.path("other.keras")
     shutil.copy(os.path.join(DATA, "diabetes_mlp.keras"), other)  # takes 10 features, not 64
-    arguments = ["./elephas/bin/elephas-worker", "./other.keras", b.path("tables/numbers.parquet"), "label",
+    arguments = ["./elephas/bin/elephas-worker", "./other.keras", f"{b.tables}/numbers.parquet", "label",
                  b.path("refused")]
     out = submit(b, f"{EXAMPLES}/predict_rows.py", *arguments, model=other)
     assert out.returncode != 0 and "exited with status" in out.stderr + out.stdout \

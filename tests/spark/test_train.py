@@ -20,7 +20,7 @@ def test_resident_is_local_bit_for_bit(b):
 
 
 def test_workers_come_from_the_bundle(b):
-    job = b.start_mnist("--batch-size", 64, "--epochs", 400, "--workers", 2, *b.spark())
+    job = b.start_mnist("--batch-size", 64, "--epochs", 400, "--workers", 2, *b.spark(worker="bundle"))
     b.wait_epoch(job, 1)
     for pid in b.workers():
         path = os.readlink(f"/proc/{pid}/exe")
@@ -115,28 +115,74 @@ def test_text_formats(b):
     assert b.model(jobs[0]) == b.model(jobs[1])
     model = sparklib.make_model(b, 4, 3)
     options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
-               "--data", libsvm(b), "--format", "libsvm", "--nb-classes", 3]
-    jobs = [b.good("train", *options, *engine)["job"] for engine in ([], b.spark(master="local[2]"))]
-    assert b.model(jobs[0]) == b.model(jobs[1])
+               "--nb-classes", 3]
+    for rows in (["--data", libsvm(b), "--format", "libsvm"], ["--data", f"{DATA}/iris.csv", "--label", "label"]):
+        text = ["--format", "text"] if rows[-1] == "label" else []
+        jobs = [b.good("train", *options, *rows, *engine)["job"]
+                for engine in ([], [*text, *b.spark(master="local[2]")])]
+        assert b.model(jobs[0]) == b.model(jobs[1]), rows
 
 
 def test_typed_columns(b):
     """Numbers, arrays and vectors of parquet and orc, a query and a table: the
     digits in all of these are the digits of the csv file."""
-    b.run_python(f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", b.path("tables"))
     model = sparklib.make_model(b, 64, 10)
     options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--epochs", 2, "--workers", 2,
                "--nb-classes", 10]
     want = b.model(b.good("train", *options, "--data", f"{DATA}/digits.csv", "--label", "label")["job"])
-    tables = b.path("tables")
+    tables = b.tables
     for source in (["--data", f"{tables}/numbers.parquet", "--label", "label"],
                    ["--data", f"{tables}/vectors.parquet", "--label", "label", "--features", "pixels"],
                    ["--data", f"{tables}/arrays.orc", "--label", "label", "--features", "top,bottom"],
                    ["--data", f"{tables}/numbers.parquet", "--label", "0", "--features", "1-64"],
+                   # directories of directories; Spark itself would read the bigger file first
+                   ["--data", f"{tables}/split.parquet", "--label", "label", "--features", "p0-p63"],
                    ["--sql", f"select * from parquet.`{tables}/vectors.parquet`", "--label", "label",
                     "--features", "pixels"]):
         job = b.good("train", *options, *source, *b.spark(master="local[2]"))["job"]
         assert b.model(job) == want, (source, b.job_log(job))
+
+
+def test_a_table_of_a_catalog(b):
+    """By name, from the metastore that the cluster's people keep."""
+    model = sparklib.make_model(b, 64, 10)
+    options = ["--model", model, "--seed", 3, "--output", b.path("o.keras"), "--workers", 2, "--label", "label",
+               "--nb-classes", 10]
+    want = b.model(b.good("train", *options, "--data", f"{DATA}/digits.csv")["job"])
+    conf = {"spark.sql.catalogImplementation": "hive", "spark.sql.warehouse.dir": b.path("warehouse"),
+            "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:{b.path('metastore')};create=true"}
+    b.create_table("lake_digits", f"{b.tables}/numbers.parquet", conf)
+    job = b.good("train", *options, "--table", "lake_digits", *b.spark(conf, master="local[2]"))["job"]
+    assert b.model(job) == want, b.job_log(job)
+    b.bad(2, ["--table nothere", "cannot be found"], "train", *options, "--table", "nothere",
+          *b.spark(conf, master="local[2]"))
+
+
+def test_asynchronous_modes(b):
+    """Resident and by stage, with as many slots as partitions and with fewer."""
+    by_batch, resident, stage = ["--frequency", "batch"], "resident workers", "one Spark job for each round"
+    for mode, workers, more, says in (("asynchronous", 2, [], resident), ("hogwild", 2, by_batch, resident),
+                                      ("asynchronous", 5, ["--validation-split", 0.1], stage),
+                                      ("hogwild", 2, [*by_batch, "--rounds", "stage"], stage)):
+        last = b.good("train", "--model", sparklib.MNIST, "--data", TRAIN, *MNIST_OPTIONS, "--seed", 7, "--output",
+                      b.path("o.keras"), "--epochs", 3, "--batch-size", 64, "--mode", mode, "--workers", workers,
+                      *more, *b.spark(master="local[2]"))
+        history = last["history"]
+        assert all(len(values) == 3 for values in history.values()), history
+        assert history["loss"][2] < history["loss"][0] * 0.7, history
+        assert ("val_loss" in history) == ("--validation-split" in more), history
+        assert says in b.job_log(last["job"]), b.job_log(last["job"])
+
+
+def test_cluster_mode(b):
+    """The driver runs on a worker of the cluster."""
+    options = [*BASE, "--workers", 1, *b.spark({"spark.cores.max": "1"}), "--deploy-mode", "cluster"]
+    job = b.mnist(*options)
+    b.same_bits(job, "--epochs", 2, "--workers", 1)
+    job = b.start_mnist("--batch-size", 64, "--epochs", 400, *options[4:])
+    b.wait_epoch(job, 1)
+    assert b.submit("cancel", job).status == 0
+    b.no_rest()
 
 
 def test_dynamic_allocation(b):
@@ -151,4 +197,5 @@ sparklib.main([
     test_resident_is_local_bit_for_bit, test_workers_come_from_the_bundle,
     test_more_partitions_than_slots_go_by_stage, test_stage_with_batches_and_validation, test_validation_data,
     test_several_files_are_one_data_set, test_partitions_of_the_data_are_kept, test_text_formats,
-    test_typed_columns, test_dynamic_allocation])
+    test_typed_columns, test_a_table_of_a_catalog, test_asynchronous_modes,
+    test_cluster_mode, test_dynamic_allocation])

@@ -18,7 +18,10 @@ echo "making $dir (once)"
 rm -rf "$dir"
 python3 -m venv "$dir"
 printf '%s\n' "$wanted" >"$dir/requirements.txt"
-"$dir/bin/pip" install -q --disable-pip-version-check -r "$dir/requirements.txt"
+if ! "$dir/bin/pip" install -q --disable-pip-version-check -r "$dir/requirements.txt"; then
+    echo "venv.sh: pip cannot install pyspark $version: is PyPI reached, and is there such a version?" >&2
+    exit 1
+fi
 # one name for all versions of Python
 ln -sfn "$(dirname "$("$dir/bin/python" -c 'import pyspark; print(pyspark.__file__)')")" "$dir/spark"
 printf '%s' "$wanted" >"$stamp"
