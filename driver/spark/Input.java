@@ -48,7 +48,7 @@ final class Input<R> {
         Input<String> in = new Input<>(spark, order, text.lines, new Encoder.Text());
         in.text = text;
         in.head.rows("format", text.format);
-        if (order.data.format.equals("csv")) {
+        if (Text.isCsv(order.data.format)) {
             in.head.names(text.names);
         }
         if (!order.validationSource.isEmpty()) {

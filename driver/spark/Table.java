@@ -54,7 +54,8 @@ final class Table {
         for (String source : sources) {
             paths.add(Files.qualify(source));
         }
-        switch (data.format) {
+        String format = Text.isCsv(data.format) ? "csv" : data.format;
+        switch (format) {
         case "csv": {
             String first = files.firstLine();
             reader = reader.option("header", Csv.isHeader(first, data.header))
@@ -79,7 +80,7 @@ final class Table {
             throw Failure.input("format " + data.format + " has no columns: parquet, orc, csv, "
                     + "json and libsvm have");
         }
-        return reader.format(data.format).load(paths.toArray(new String[0]));
+        return reader.format(format).load(paths.toArray(new String[0]));
     }
 
     /** Packed rows. */

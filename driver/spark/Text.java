@@ -38,11 +38,16 @@ final class Text {
         return List.of("csv", "text", "libsvm", "json", "b64").contains(format);
     }
 
+    /** Text is csv in files of any name. */
+    static boolean isCsv(String format) {
+        return format.equals("csv") || format.equals("text");
+    }
+
     static Text open(JavaSparkContext spark, Order.Data data, List<String> sources,
             boolean willDeal) throws Failure {
         Files files = Files.find(spark.hadoopConfiguration(), sources, false);
         String names = null;
-        if (data.format.equals("csv")) {
+        if (isCsv(data.format)) {
             String first = files.firstLine();
             names = Csv.isHeader(first, data.header) ? first : null;
         }
@@ -50,7 +55,7 @@ final class Text {
         String header = names;
         JavaRDD<String> lines = spark.textFile(files.joined(), least)
                 .mapPartitions(it -> new Rows(it, header), true);
-        String format = data.format.equals("text") ? "csv" : data.format;
+        String format = isCsv(data.format) ? "csv" : data.format;
         return new Text(lines, names, format, files.bytes());
     }
 
