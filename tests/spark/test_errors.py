@@ -73,9 +73,20 @@ def test_an_unreachable_master(b):
     b.bad(1, "Spark", *train(b, *b.spark(master="nonsense")), within=40)
 
 
+def test_a_master_that_says_nothing(b):
+    """It takes connections and never answers: Spark gives up after a minute."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(50)
+        master = f"spark://127.0.0.1:{s.getsockname()[1]}"
+        b.bad(1, ["Spark", master], *train(b, *b.spark(master=master)), within=100)
+    b.no_rest()
+
+
 def test_executors_that_do_not_come(b):
     conf = {"spark.executor.memory": "900g", "spark.elephas.executorTimeout": "5s"}
     b.bad(1, ["no executor came within 5 s", "900g"], *train(b, *b.spark(conf)), within=40)
+    b.bad(1, ["Executor memory", "must be at least"], *train(b, *b.spark({"spark.executor.memory": "64m"})), within=40)
     b.no_rest()
 
 
@@ -175,6 +186,6 @@ def test_resident_needs_slots(b):
 
 sparklib.main([
     test_no_spark, test_an_old_spark, test_a_spark_that_does_not_start, test_an_unreachable_master,
-    test_executors_that_do_not_come, test_an_address_that_executors_cannot_reach, test_a_worker_that_does_not_run,
+    test_a_master_that_says_nothing, test_executors_that_do_not_come, test_an_address_that_executors_cannot_reach, test_a_worker_that_does_not_run,
     test_files_that_are_not_there, test_columns, test_rows_of_text, test_options_that_need_spark,
     test_data_roots, test_resident_needs_slots])
