@@ -30,6 +30,9 @@ SMALL = {"spark.executor.memory": "512m", "spark.executor.cores": "1", "spark.co
          "spark.driver.memory": "512m", "spark.ui.enabled": "false"}
 
 
+JVM = QUICK
+
+
 def spark_home():
     home = os.environ.get("TEST_SPARK_HOME")
     if not home:
