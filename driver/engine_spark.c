@@ -42,7 +42,7 @@
 /* Without a report from the cluster: until the first, and between two. The
  * bridge gives up after 30 s without an answer. */
 #define FIRST_REPORT_S 300
-#define SILENCE_S 60
+#define SILENCE_S 40
 
 struct engine_run {
     struct engine_order order;

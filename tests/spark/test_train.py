@@ -185,6 +185,17 @@ def test_cluster_mode(b):
     b.no_rest()
 
 
+def test_a_killed_driver_in_the_cluster(b):
+    """Nobody sees its end: it is missed when its reports stay away."""
+    job = b.start_mnist("--batch-size", 64, "--epochs", 4000, "--workers", 1, *b.spark({"spark.cores.max": "1"}),
+                        "--deploy-mode", "cluster")
+    b.wait_epoch(job, 1)
+    sparklib.kill(b.processes("org.apache.spark.deploy.worker.DriverWrapper", "java"))
+    document = b.wait(job, 60)
+    assert document["state"] == "failed" and "has not reported for 40 s" in document["error"], document
+    b.no_rest()
+
+
 def test_dynamic_allocation(b):
     conf = {"spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.shuffleTracking.enabled": "true",
             "spark.dynamicAllocation.minExecutors": "0", "spark.dynamicAllocation.initialExecutors": "1",
@@ -198,4 +209,4 @@ sparklib.main([
     test_more_partitions_than_slots_go_by_stage, test_stage_with_batches_and_validation, test_validation_data,
     test_several_files_are_one_data_set, test_partitions_of_the_data_are_kept, test_text_formats,
     test_typed_columns, test_a_table_of_a_catalog, test_asynchronous_modes,
-    test_cluster_mode, test_dynamic_allocation])
+    test_cluster_mode, test_a_killed_driver_in_the_cluster, test_dynamic_allocation])
