@@ -225,7 +225,8 @@ public final class Bridge {
         while (watch.slots() < wanted
                 && !(watch.slots() > 0 && watch.settled() > SETTLE_MS)) {
             if (watch.applicationEnded() || spark.sc().isStopped()) {
-                throw new Failure("Spark ended the application before an executor came"
+                throw new Failure("Spark ended the application before an executor came: is "
+                        + master + " a Spark master of this version, and does it answer?"
                         + because(watch));
             }
             if ((System.nanoTime() - began) / 1_000_000_000 >= limit) {

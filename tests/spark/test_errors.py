@@ -79,7 +79,7 @@ def test_a_master_that_says_nothing(b):
         s.bind(("127.0.0.1", 0))
         s.listen(50)
         master = f"spark://127.0.0.1:{s.getsockname()[1]}"
-        b.bad(1, ["Spark", master], *train(b, *b.spark(master=master)), within=100)
+        b.bad(1, ["before an executor came", master], *train(b, *b.spark(master=master)), within=100)
     b.no_rest()
 
 
@@ -186,6 +186,6 @@ def test_resident_needs_slots(b):
 
 sparklib.main([
     test_no_spark, test_an_old_spark, test_a_spark_that_does_not_start, test_an_unreachable_master,
-    test_a_master_that_says_nothing, test_executors_that_do_not_come, test_an_address_that_executors_cannot_reach, test_a_worker_that_does_not_run,
-    test_files_that_are_not_there, test_columns, test_rows_of_text, test_options_that_need_spark,
-    test_data_roots, test_resident_needs_slots])
+    test_a_master_that_says_nothing, test_executors_that_do_not_come,
+    test_an_address_that_executors_cannot_reach, test_a_worker_that_does_not_run, test_files_that_are_not_there,
+    test_columns, test_rows_of_text, test_options_that_need_spark, test_data_roots, test_resident_needs_slots])
