@@ -13,12 +13,10 @@
 #include "common/mem.h"
 #include "driver/core/job_spark.h"
 #include "driver/daemon.h"
-#include "driver/data_roots.h"
 #include "driver/engine.h"
 #include "driver/job_save.h"
 #include "driver/journal.h"
 #include "driver/metrics.h"
-#include "driver/spark_roots.h"
 #include "driver/train.h"
 #include "driver/utf8.h"
 #include "driver/work.h"
@@ -471,21 +469,6 @@ static int start_engine(struct job *job, struct err *err)
     }
     model_destroy(&model);
     return rc;
-}
-
-int job_check_data(const struct daemon *d, const struct job_spec *spec,
-                   struct err *err)
-{
-    const struct opt_list *roots = &d->settings->data_roots;
-    int rc;
-
-    if (job_spark_is(spec)) {
-        return spark_roots_check(roots, spec, err);
-    }
-    rc = data_roots_check(roots, &spec->sources, false, err);
-    return rc == 0
-               ? data_roots_check(roots, &spec->validation_sources, false, err)
-               : rc;
 }
 
 static int prepare(struct job *job, bool *complete, struct err *err)
