@@ -31,6 +31,7 @@ struct feeder {
     json_t *order; /* owned; strings are borrowed from it */
     enum row_source_header header;
     bool is_csv;
+    bool has_comments;
     size_t partitions;
     int *fds; /* owned */
     struct row_files files;
@@ -162,6 +163,7 @@ static int read_options(struct feeder *f, struct err *err)
         return rc;
     }
     f->is_csv = strcmp(format, "csv") == 0;
+    f->has_comments = strcmp(format, "libsvm") == 0;
     if (!f->is_csv && header) {
         return err_set(err, ERR_INVALID,
                        "header: only csv files have one, not %.32s", format);
@@ -180,6 +182,9 @@ static int open_source(struct feeder *f, const struct row_files *files,
     int rc = row_source_create(files, f->header, header, &source, err);
 
     if (rc == 0) {
+        if (f->has_comments) {
+            row_source_skip_comments(source);
+        }
         row_source_destroy(&f->source);
         f->source = source;
     }

@@ -30,6 +30,7 @@ struct row_source {
     int fd;     /* -1: no file is open */
     gzFile zip; /* or NULL; owns fd */
     bool at_end;
+    bool comments; /* are skipped */
     bool is_first; /* no line of this file was taken yet */
     uint64_t line; /* lines read of this file */
     char *data;    /* owned; size bytes */
@@ -95,11 +96,15 @@ static const char *path_of(const struct row_source *s)
     return s->files->paths[s->index];
 }
 
-static bool is_zipped(const char *path)
+/* By its name, or by the first bytes (RFC 1952). */
+static bool is_zipped(const char *path, int fd)
 {
+    static const uint8_t magic[2] = {0x1f, 0x8b};
     size_t len = strlen(path);
+    uint8_t first[2];
 
-    return len > 3 && strcmp(path + len - 3, ".gz") == 0;
+    return (len > 3 && strcmp(path + len - 3, ".gz") == 0) ||
+           (pread(fd, first, 2, 0) == 2 && memcmp(first, magic, 2) == 0);
 }
 
 static int open_file(struct row_source *s, struct err *err)
@@ -123,7 +128,7 @@ static int open_file(struct row_source *s, struct err *err)
         close_file(s);
         return err_set(err, ERR_INVALID, "%s: not a regular file", path);
     }
-    if (is_zipped(path)) {
+    if (is_zipped(path, s->fd)) {
         s->zip = gzdopen(s->fd, "rb");
         if (s->zip == NULL) {
             close_file(s);
@@ -272,6 +277,16 @@ static bool is_blank(struct view line)
     return i == line.len;
 }
 
+static bool is_comment(const struct row_source *s, struct view line)
+{
+    size_t i = 0;
+
+    while (i < line.len && (line.data[i] == ' ' || line.data[i] == '\t')) {
+        i++;
+    }
+    return s->comments && i < line.len && line.data[i] == '#';
+}
+
 static bool is_control(struct view line)
 {
     size_t n = sizeof(MARK) - 1;
@@ -384,7 +399,8 @@ int row_source_next(struct row_source *source, struct view *row, bool *end,
         if (file_end) {
             close_file(s);
             s->index++;
-        } else if (!is_blank(*row)) {
+        } else if (!is_blank(*row) &&
+                   (!is_comment(s, *row) || is_control(*row))) {
             rc = take_line(s, *row, &is_row, err);
             if (rc != 0) {
                 return rc;
@@ -392,6 +408,11 @@ int row_source_next(struct row_source *source, struct view *row, bool *end,
         }
     }
     return 0;
+}
+
+void row_source_skip_comments(struct row_source *s)
+{
+    s->comments = true;
 }
 
 int row_source_wrap(const struct row_source *s, struct err *err)

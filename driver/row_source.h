@@ -2,8 +2,9 @@
  *
  * row_source: the rows of a list of files, one after the other, as lines.
  * Line breaks ("\n" or "\r\n"), byte order marks and blank lines are taken
- * away, `.gz` files are inflated, the header of a csv file is recognised and
- * not a row; it must be the same in all files that have one.
+ * away, files that are gzip by name or content are inflated, the header of a
+ * csv file is recognised and not a row; it must be the same in all files that
+ * have one.
  *
  * Input is untrusted: a line is at most ROW_SOURCE_MAX_LINE bytes, and one
  * that would be taken for a control line (docs/PROTOCOL.md section 6) is
@@ -37,6 +38,8 @@ int row_source_create(const struct row_files *files,
                       struct row_source **out, struct err *err) ERR_CHECKED;
 void row_source_destroy(struct row_source **source);
 
+/* Lines that begin with # are comments, not rows. */
+void row_source_skip_comments(struct row_source *source);
 /* The next row without its line break; valid until the next call. At the end
  * *end is true. */
 int row_source_next(struct row_source *source, struct view *row, bool *end,

@@ -3,7 +3,7 @@
  * libsvm: "label index:value ..." with indices from 1 that rise; what is not
  * named is 0. A row is laid out as the label and then the features, so that
  * column i is index i of the file. The label may be missing when rows are only
- * predicted.
+ * predicted. What follows a # is a comment (SVMlight), also a whole line.
  */
 #include "worker/format.h"
 
@@ -153,7 +153,9 @@ static int libsvm_parse(void *state, struct view line,
 {
     const struct libsvm *s = state;
     const char *p = skip_blanks((const char *)line.data);
-    const char *end = (const char *)line.data + line.len;
+    const char *comment = memchr(line.data, '#', line.len);
+    const char *end =
+        comment != NULL ? comment : (const char *)line.data + line.len;
     size_t word = strcspn(p, " \t");
     size_t last = 0;
     int rc = 0;
@@ -161,6 +163,9 @@ static int libsvm_parse(void *state, struct view line,
     (void)columns;
     out->values = s->values;
     out->rows = 0;
+    if (p == comment) {
+        return 0; /* the whole line is one */
+    }
     memset(s->values, 0, s->count * sizeof(*s->values));
     if (memchr(p, ':', word) == NULL && p != end) {
         rc = read_number("label", &p, end, &s->values[0], err);

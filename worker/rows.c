@@ -492,6 +492,9 @@ static int next_line(struct rows *r, bool *end, struct err *err)
             (void)err_wrap(err, "row %llu",
                            (unsigned long long)stream_row_number(
                                r->stream, r->values.rows));
+        } else if (r->values.rows == 0) {
+            stream_skip(r->stream); /* a comment */
+            continue;
         }
         return rc;
     }

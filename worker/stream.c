@@ -420,6 +420,11 @@ void stream_count(struct stream *s, uint64_t rows)
     s->lines += rows != 0;
 }
 
+void stream_skip(struct stream *s)
+{
+    s->lines++;
+}
+
 uint64_t stream_row_number(const struct stream *s, uint64_t ahead)
 {
     return s->first + (s->counted + ahead) * s->step;

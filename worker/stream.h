@@ -63,6 +63,9 @@ int stream_next(struct stream *stream, struct view *line, bool *end,
 
 /* Which part the line last read belongs to. */
 enum stream_part stream_part(const struct stream *stream);
+/* The line that came was none of rows, though its sender may have counted
+ * it. */
+void stream_skip(struct stream *stream);
 /* The line last read was `rows` rows (0 for a header). */
 void stream_count(struct stream *stream, uint64_t rows);
 /* The number, in the data, of the row `ahead` rows after those counted. */

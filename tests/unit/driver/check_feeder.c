@@ -106,6 +106,35 @@ START_TEST(headers_are_given_or_guessed)
 }
 END_TEST
 
+START_TEST(comments_of_libsvm_are_no_rows)
+{
+    struct outcome o;
+
+    write_text("a.libsvm", "# made by hand\n1 1:2 # first\n #\n0 2:1\n");
+    o = run(2, source("a.libsvm", ",\"format\":\"libsvm\""));
+    ck_assert_int_eq(o.status, 0);
+    expect(&o, 0,
+           "#elephas/1 partition=0 header=0 first=1 step=2 end=1\n"
+           "1 1:2 # first\n#elephas/1 end rows=1\n");
+    expect(&o, OUT, "{\"rows\":2,\"validation_rows\":0}\n");
+    outcome_deinit(&o);
+}
+END_TEST
+
+START_TEST(gzip_is_known_by_its_content)
+{
+    struct outcome o;
+
+    write_zip("a.csv", "1,2\n");
+    o = run(1, source("a.csv", ""));
+    ck_assert_int_eq(o.status, 0);
+    expect(&o, 0,
+           "#elephas/1 partition=0 header=0 first=1 step=1 end=1\n1,2\n"
+           "#elephas/1 end rows=1\n");
+    outcome_deinit(&o);
+}
+END_TEST
+
 START_TEST(files_of_globs_and_folders_are_sorted)
 {
     struct outcome o;
@@ -377,6 +406,8 @@ static TCase *basic(void)
     tcase_add_test(tc, more_partitions_than_rows);
     tcase_add_test(tc, one_partition_can_be_fed_again);
     tcase_add_loop_test(tc, headers_are_given_or_guessed, 0, 7);
+    tcase_add_test(tc, comments_of_libsvm_are_no_rows);
+    tcase_add_test(tc, gzip_is_known_by_its_content);
     tcase_add_test(tc, files_of_globs_and_folders_are_sorted);
     tcase_add_test(tc, a_split_keeps_the_last_rows_for_validation);
     tcase_add_test(tc, validation_may_have_files_of_its_own);

@@ -104,7 +104,6 @@ static const struct {
     {"1 1:nan", "index 1: 'nan' is not a"},
     {"1 1:1e40", "index 1: '1e40' is not a finite float32"},
     {"1 1:2 qid:3", "'qid:3' after index 1 is not index:value"},
-    {"1 1:2 #note", "'#note' after index 1 is not index:value"},
 };
 
 START_TEST(names_what_is_wrong)
