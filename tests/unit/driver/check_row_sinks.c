@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define READERS 3
-#define LINES 60000 /* some MiB for each: more than buffer and pipe hold */
+#define LINES 180000 /* 5 MiB for each: more than buffer and pipe hold */
 
 struct reader {
     pthread_t thread;
@@ -73,7 +73,7 @@ START_TEST(every_pipe_gets_its_bytes_in_order)
     struct err err = {0};
 
     open_pipes(fds, readers);
-    readers[1].nap_us = 3000; /* holds the others up, and no more */
+    readers[1].nap_us = 8000; /* holds the others up, and no more */
     for (size_t i = 0; i < READERS; i++) {
         ck_assert_int_eq(
             pthread_create(&readers[i].thread, NULL, read_all, &readers[i]), 0);
