@@ -113,10 +113,24 @@ def test_classes_that_were_written_down(s):
         assert (mapped in text) == good and "org.apache.spark.SparkContext source" in text, good
 
 
+def test_masters_of_other_kinds_that_are_not_there(s):
+    """What Spark says of a YARN without settings and a Kubernetes that is not
+    there reaches the person."""
+    for master, says in (("yarn", "either HADOOP_CONF_DIR or YARN_CONF_DIR must be set"),
+                         ("k8s://https://127.0.0.1:1", "Connection refused")):
+        out = s.submit("train", "--embedded", "--model", sparklib.make_model(s, 64, 10), "--data",
+                       f"{DATA}/digits.csv", "--label", "label", "--nb-classes", 10, "--output", s.path("m.keras"),
+                       "--engine", "spark", "--master", master, "--spark-home", sparklib.spark_home(), timeout=120)
+        assert out.status == 1 and says in out.err, (out.status, out.err)
+
+
 passed = failed = 0
+TESTS = (test_a_cluster_by_script, test_classes_that_were_written_down, test_masters_of_other_kinds_that_are_not_there)
+for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+    os.environ.pop(name, None)
 with System(sys.argv[1]) as system:
     os.environ.update(ELEPHAS_TEST_MARK=system.work, SPARK_LOCAL_IP="127.0.0.1")
-    for test in (test_a_cluster_by_script, test_classes_that_were_written_down):
+    for test in [t for t in TESTS if not sys.argv[2:] or t.__name__ in sys.argv[2:]]:
         try:
             test(system)
             passed += 1
