@@ -151,6 +151,19 @@ static int start_status(int rc)
                                            : EXIT_CANNOT_START;
 }
 
+/* While they are held, a signal waits: whoever reads the address may stop the
+ * daemon at once. Threads inherit it, children do not (process.c). */
+static void hold_stop_signals(int how)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < STOP_SIGNALS; i++) {
+        (void)sigaddset(&set, stop_signals[i]);
+    }
+    (void)pthread_sigmask(how, &set, NULL);
+}
+
 static int serve(struct daemon *d, const struct settings *settings, int ready,
                  struct err *err)
 {
@@ -163,6 +176,7 @@ static int serve(struct daemon *d, const struct settings *settings, int ready,
             rc = err_nomem(err);
         }
     }
+    hold_stop_signals(SIG_UNBLOCK);
     if (rc == 0) {
         (void)sd_notifyf(0, "READY=1\nMAINPID=%d\nSTATUS=%s", (int)getpid(),
                          d->address);
@@ -196,6 +210,7 @@ static int run(const struct settings *settings)
                             &err);
     }
     if (rc == 0) {
+        hold_stop_signals(SIG_BLOCK);
         rc = daemon_create(settings, &d, &err);
     }
     if (rc != 0) {

@@ -777,6 +777,18 @@ def data_only_under_the_roots(s):
     finish(s, make_job(s, of(s.path("data/d.csv")))["id"])
 
 
+def stop_as_soon_as_there_is_an_address(s):
+    for i in range(30):
+        state = s.path(f"soon-{i}")
+        p = subprocess.Popen([f"{s.bin}/elephasd", "--state-dir", state, "--listen", "127.0.0.1:0"],
+                             stderr=subprocess.DEVNULL)
+        while not os.path.exists(f"{state}/address"):
+            assert p.poll() is None
+        p.terminate()
+        assert p.wait(30) == 0
+        assert not os.path.exists(f"{state}/address")
+
+
 def to_the_end(test):
     """The test, and a clean stop that leaves no process."""
     def whole(s):
@@ -801,5 +813,5 @@ if __name__ == "__main__":
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,
          a_worker_that_speaks_no_utf8, a_worker_that_cannot_start, a_worker_that_ends_too_early, a_worker_that_is_killed_again_and_again,
          a_worker_that_reads_nothing, stop_with_a_job, kill_and_restart, stop_lets_requests_in_flight_finish,
-         stop_with_everything_open, data_only_under_the_roots]
+         stop_with_everything_open, stop_as_soon_as_there_is_an_address, data_only_under_the_roots]
          if not only or t.__name__ in only])
