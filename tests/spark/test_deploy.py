@@ -113,6 +113,35 @@ def test_classes_that_were_written_down(s):
         assert (mapped in text) == good and "org.apache.spark.SparkContext source" in text, good
 
 
+def test_training_against_a_server_of_ones_own(s):
+    """ps start, the example with two partitions at once, ps stop: what comes
+    out knows its digits."""
+    home = sparklib.spark_home()
+    python = os.path.join(os.path.dirname(home), "bin", "python")
+    environment = {**os.environ, "SPARK_HOME": home, "PYSPARK_PYTHON": python, "PYSPARK_DRIVER_PYTHON": python}
+    if not os.path.isdir(s.path("tables")):
+        subprocess.run([python, f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", s.path("tables")], check=True,
+                       env=environment, capture_output=True, timeout=240)
+    s.daemon()
+    out = s.submit("ps", "start", "--model", sparklib.make_model(s, 64, 10), "--json")
+    assert out.status == 0, out.err
+    ready = out.last
+    command = [f"{home}/bin/spark-submit", "--master", "local[2]", "--conf", "spark.ui.enabled=false", "--conf",
+               "spark.sql.files.minPartitionNum=2", os.path.join(ROOT, "deploy", "examples", "spark", "train_rows.py"),
+               ready["http"].removeprefix("http://"), s.path("tables/numbers.parquet"), "label", "16"]
+    out = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         timeout=300, check=False, cwd=s.work)
+    assert out.returncode == 0 and "trained 1797 rows" in out.stdout, (out.stdout, out.stderr[-3000:])
+    out = s.submit("ps", "stop", ready["job"], "--output", s.path("served.keras"))
+    assert out.status == 0, out.err
+    out = s.submit("evaluate", "--model", s.path("served.keras"), "--data", f"{DATA}/digits.csv", "--label", "label",
+                   "--scale", 16, "--nb-classes", 10, "--json")
+    assert out.status == 0, out.err
+    accuracy = [v for name, v in out.last["metrics"].items() if "acc" in name]
+    assert accuracy and accuracy[0] > 0.85, out.last
+    assert s.stop() == 0
+
+
 def test_masters_of_other_kinds_that_are_not_there(s):
     """What Spark says of a YARN without settings and a Kubernetes that is not
     there reaches the person."""
@@ -125,7 +154,8 @@ def test_masters_of_other_kinds_that_are_not_there(s):
 
 
 passed = failed = 0
-TESTS = (test_a_cluster_by_script, test_classes_that_were_written_down, test_masters_of_other_kinds_that_are_not_there)
+TESTS = (test_a_cluster_by_script, test_classes_that_were_written_down,
+         test_training_against_a_server_of_ones_own, test_masters_of_other_kinds_that_are_not_there)
 for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
     os.environ.pop(name, None)
 with System(sys.argv[1]) as system:
