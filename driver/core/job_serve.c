@@ -61,16 +61,11 @@ int job_serve_ports(const json_t *object, int32_t missing,
 int job_serve_read(const json_t *request, struct job_spec *spec,
                    struct err *err)
 {
-    static const char *const all[] = {"kind",       "name",  "model",
-                                      "source_job", "serve", NULL};
     static const char *const keys[] = {"mode", "http_port", "socket_port",
                                        NULL};
     const json_t *serve = NULL;
-    int rc = job_check_keys(request, all, err);
+    int rc = job_read_object(request, "serve", &serve, err);
 
-    if (rc == 0) {
-        rc = job_read_object(request, "serve", &serve, err);
-    }
     if (rc == 0 && ((rc = job_check_keys(serve, keys, err)) != 0 ||
                     (rc = read_mode(serve, spec, err)) != 0 ||
                     (rc = job_serve_ports(serve, 0, spec, err)) != 0)) {

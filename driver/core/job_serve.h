@@ -11,8 +11,7 @@
 
 #include <jansson.h>
 
-/* The request of kind "serve": its serve object, and that nothing is there
- * which is for jobs with rows. ERR_INVALID names the key. */
+/* The serve object of a request of that kind. ERR_INVALID names the key. */
 int job_serve_read(const json_t *request, struct job_spec *spec,
                    struct err *err) ERR_CHECKED;
 /* The ports of the Elephas protocol that an object asks for; `missing` where it

@@ -370,6 +370,8 @@ static int read_request(const json_t *request, struct job_spec *spec,
     static const char *const keys[] = {
         "kind",     "name",       "model",   "source_job", "data", "validation",
         "training", "batch_size", "workers", "engine",     NULL};
+    static const char *const serve_keys[] = {"kind",       "name",  "model",
+                                             "source_job", "serve", NULL};
     int64_t workers = 0;
     int64_t batch = 0;
     int rc;
@@ -378,6 +380,8 @@ static int read_request(const json_t *request, struct job_spec *spec,
         return err_set(err, ERR_INVALID, "a job request is a JSON object");
     }
     if ((rc = read_kind(request, &spec->kind, err)) != 0 ||
+        (rc = job_check_keys(
+             request, spec->kind == JOB_SERVE ? serve_keys : keys, err)) != 0 ||
         (rc = read_name(request, spec, err)) != 0 ||
         (rc = read_model(request, spec, err)) != 0) {
         return rc;
@@ -385,8 +389,7 @@ static int read_request(const json_t *request, struct job_spec *spec,
     if (spec->kind == JOB_SERVE) {
         return job_serve_read(request, spec, err);
     }
-    if ((rc = job_check_keys(request, keys, err)) != 0 ||
-        (rc = job_read_int(request, "workers", 0, 0, WORKERS_MAX, &workers,
+    if ((rc = job_read_int(request, "workers", 0, 0, WORKERS_MAX, &workers,
                            err)) != 0 ||
         (rc = job_read_int(request, "batch_size", 32, 1, COUNT_MAX, &batch,
                            err)) != 0) {

@@ -6,10 +6,10 @@
  * and a loss that looks harmless again.
  *
  * Measured is the mean loss of an epoch, in each partition. The measure is the
- * loss of the model as it was given, on the first batch of each partition, and
- * that of the first epochs, the greatest of all partitions. The factors are
- * far beyond what a training does that recovers: also one that begins with a
- * trained model, whose first losses are small.
+ * loss of the model as it was given, on the first batch of each partition that
+ * began with it, and that of the first epochs, the greatest of all partitions.
+ * The factors are far beyond what a training does that recovers: also one that
+ * begins with a trained model, whose first losses are small.
  */
 #include "driver/core/training_parts.h"
 
@@ -20,7 +20,9 @@
 
 void training_note_start(struct partition *p, const struct training_update *u)
 {
-    if (u->step == 0 && isfinite(u->first_loss) && u->first_loss > 0) {
+    /* one that begins later begins with what others have made of it */
+    if (u->step == 0 && u->base_version == 0 && isfinite(u->first_loss) &&
+        u->first_loss > 0) {
         p->start_loss = u->first_loss;
     }
 }

@@ -124,6 +124,21 @@ START_TEST(the_first_epoch_may_explode)
 }
 END_TEST
 
+/* One partition has thrown the weights far away before the other begins. */
+START_TEST(a_late_start_is_no_measure)
+{
+    struct fixture f;
+    struct err err = {0};
+
+    begin(&f, TRAINING_ASYNCHRONOUS, TRAINING_BATCH);
+    unit_ok(push(&f, 0, 0, 2.3, 2.3, &err), &err);
+    unit_ok(push(&f, 1, 0, 1e9, 1e9, &err), &err);
+    ck_assert_int_eq(push(&f, 0, 1, 1e9, 1e9, &err), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.msg, "it began with 2.3"));
+    end(&f);
+}
+END_TEST
+
 /* A client that does not say what its first batch lost, and a loss of 0. */
 START_TEST(without_a_measure_nothing_ends)
 {
@@ -170,6 +185,7 @@ static TCase *basic(void)
 
     tcase_add_loop_test(tc, an_exploding_loss_ends_it, 0, n);
     tcase_add_loop_test(tc, the_first_epoch_may_explode, 0, n);
+    tcase_add_test(tc, a_late_start_is_no_measure);
     tcase_add_loop_test(tc, without_a_measure_nothing_ends, 0, n);
     tcase_add_loop_test(tc, a_snapshot_keeps_the_measure, 0, n);
     return tc;
