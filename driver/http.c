@@ -106,7 +106,8 @@ size_t http_server_reading(const struct http_server *s)
     size_t n = 0;
 
     for (const struct conn *c = s->conns; c != NULL; c = c->next) {
-        n += c->state == CONN_BODY || (c->state == CONN_HEAD && c->head_began);
+        n += c->state == CONN_ROOM || c->state == CONN_BODY ||
+             (c->state == CONN_HEAD && c->head_began);
     }
     return n;
 }
@@ -173,6 +174,15 @@ int http_query_u64(const struct http_exchange *x, const char *name,
 struct view http_body(const struct http_exchange *x)
 {
     return buf_view(&x->body);
+}
+
+void http_take_body(struct http_exchange *x, struct buf *body,
+                    struct body_room **room)
+{
+    *body = x->body;
+    *room = x->room;
+    buf_init(&x->body, 0);
+    x->room = NULL;
 }
 
 bool http_has_body(const struct http_exchange *x)

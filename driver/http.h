@@ -11,7 +11,8 @@
  *  - on_head runs before any of the body is read: who may not, or sends too
  *    much, is refused first;
  *  - a body of known length lies in one piece and is copied once from the
- *    socket's buffer;
+ *    socket's buffer; large ones can be made to wait for each other
+ *    (bodies.h);
  *  - a held exchange (a long poll, an event stream) learns at once that its
  *    client is gone;
  *  - a head must be complete within a time, a body must keep coming, a reply
@@ -32,6 +33,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct body_gate;
+struct body_room;
 struct event_base;
 struct http_server;
 struct http_exchange;
@@ -43,6 +46,7 @@ struct http_options {
     unsigned idle_ms;       /* a kept connection without a request */
     unsigned stall_ms;      /* a body or reply without progress */
     size_t max_connections; /* further ones wait in the listen queue */
+    struct body_gate *gate; /* room for large bodies; NULL: at once. Borrowed */
     /* The head is read: may reply (an error), or set http_limit_body(). */
     void (*on_head)(void *context, struct http_exchange *x);
     /* The body is there too: reply, hold, or begin a stream. */
@@ -97,6 +101,10 @@ int http_query_u64(const struct http_exchange *x, const char *name,
                    struct err *err) ERR_CHECKED;
 /* The body, until the exchange is over. */
 struct view http_body(const struct http_exchange *x);
+/* The same; its memory passes to the caller, as does its room (or NULL), which
+ * is to be left with it. */
+void http_take_body(struct http_exchange *x, struct buf *body,
+                    struct body_room **room);
 /* Whether a body follows the head (for on_head). */
 bool http_has_body(const struct http_exchange *x);
 /* For on_head: the largest body this request may have; what names it is said

@@ -6,6 +6,7 @@
  * time, and copy them. One in chunks grows up to its limit.
  */
 #include "common/mem.h"
+#include "driver/bodies.h"
 #include "driver/http_conn.h"
 
 #include <event2/buffer.h>
@@ -16,15 +17,20 @@
 #include <unistd.h>
 
 #define DIRECT_ABOVE ((size_t)128 << 10)
-#define DIRECT_AT_ONCE ((size_t)4 << 20) /* then others have their turn */
+#define DIRECT_AT_ONCE ((size_t)1 << 20) /* then others have their turn */
 
-int body_prepare(struct conn *c, struct err *err)
+static void on_room(void *context)
 {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    struct http_exchange *x = c->x;
-    size_t waiting = evbuffer_get_length(bufferevent_get_input(c->bev));
-    int rc = 0;
+    conn_has_room(context);
+}
 
+int body_prepare(struct conn *c, bool *now, struct err *err)
+{
+    struct http_exchange *x = c->x;
+    struct body_gate *gate = c->server->options.gate;
+    int rc;
+
+    *now = true;
     if (x->head.has_length && x->head.length > x->max_body) {
         return err_set(err, ERR_LIMIT,
                        "the body has %llu bytes, %llu are allowed (%s)",
@@ -32,7 +38,26 @@ int body_prepare(struct conn *c, struct err *err)
                        (unsigned long long)x->max_body, x->limit_name);
     }
     x->body.max = (size_t)(x->head.has_length ? x->head.length : x->max_body);
-    if (x->head.has_length) {
+    if (gate == NULL || x->body.max <= BODIES_SMALL) {
+        return 0;
+    }
+    rc = body_room_ask(gate, x->body.max, on_room, c, &x->room, err);
+    if (rc == 0) {
+        *now = body_room_is_free(x->room);
+    }
+    return rc;
+}
+
+int body_begin(struct conn *c, struct err *err)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct http_exchange *x = c->x;
+    size_t waiting = evbuffer_get_length(bufferevent_get_input(c->bev));
+    int rc = 0;
+
+    if (x->head.has_length && x->room != NULL) {
+        rc = body_room_reserve(x->room, &x->body, err);
+    } else if (x->head.has_length) {
         rc = buf_reserve(&x->body, (size_t)x->head.length, err);
     }
     if (rc == 0 && x->head.expect_continue && waiting == 0 &&
@@ -40,6 +65,14 @@ int body_prepare(struct conn *c, struct err *err)
         rc = err_nomem(err);
     }
     return rc;
+}
+
+static void came(struct http_exchange *x, size_t bytes)
+{
+    x->bytes_in += bytes;
+    if (x->room != NULL) {
+        body_room_came(x->room, bytes, x->body_done);
+    }
 }
 
 /* Takes what is there of a body of known length. */
@@ -58,8 +91,8 @@ static int take_length(struct conn *c, struct http_exchange *x, struct err *err)
     }
     x->body.len += (size_t)got;
     x->body.data[x->body.len] = '\0';
-    x->bytes_in += (uint64_t)got;
     x->body_done = x->body.len == x->head.length;
+    came(x, (size_t)got);
     return 0;
 }
 
@@ -87,9 +120,9 @@ static void on_direct(evutil_socket_t fd, short what, void *arg)
                  (size_t)x->head.length - x->body.len);
         if (n > 0) {
             x->body.len += (size_t)n;
-            x->bytes_in += (uint64_t)n;
             at_once += (size_t)n;
             x->body_done = x->body.len == x->head.length;
+            came(x, (size_t)n);
         }
     }
     if (x->body_done) {
@@ -134,8 +167,8 @@ static int take_chunks(struct conn *c, struct http_exchange *x, struct err *err)
     }
     rc = http_chunks_feed(&x->chunks, view, &x->body, &used, err);
     (void)evbuffer_drain(in, used);
-    x->bytes_in += used;
     x->body_done = x->chunks.state == HTTP_CHUNK_DONE;
+    came(x, used);
     if (rc == ERR_LIMIT) {
         rc = err_set(err, ERR_LIMIT,
                      "the body has more than the %llu bytes allowed (%s)",

@@ -8,6 +8,7 @@
 #include "driver/http_conn.h"
 
 #include "common/mem.h"
+#include "driver/bodies.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -78,7 +79,7 @@ static void exchange_free(struct http_exchange *x)
     if (x->deadline != NULL) {
         event_free(x->deadline);
     }
-    buf_deinit(&x->body);
+    body_room_leave(&x->room, &x->body);
     buf_deinit(&x->headers);
     mem_free(x->text);
     mem_free(x->scratch);
@@ -214,11 +215,11 @@ static void hand_over(struct conn *c)
     }
 }
 
-/* Room for the body, before any of it is read. */
-static void prepare_body(struct conn *c)
+/* There is room for the body: it may come. */
+static void begin_body(struct conn *c)
 {
     struct err err = {0};
-    int rc = body_prepare(c, &err);
+    int rc = body_begin(c, &err);
 
     if (rc != 0) {
         refuse(c, err_http_status(rc), &err);
@@ -227,6 +228,37 @@ static void prepare_body(struct conn *c)
     c->state = CONN_BODY;
     c->progress = 0;
     set_timer(c, c->server->options.stall_ms);
+}
+
+/* Room for the body, before any of it is read. */
+static void prepare_body(struct conn *c)
+{
+    struct err err = {0};
+    bool now = true;
+    int rc = body_prepare(c, &now, &err);
+
+    if (rc != 0) {
+        refuse(c, err_http_status(rc), &err);
+    } else if (now) {
+        begin_body(c);
+    } else if (bufferevent_disable(c->bev, EV_READ) == 0) {
+        (void)event_del(c->timer);
+        c->state = CONN_ROOM;
+    } else {
+        conn_kill(c);
+    }
+}
+
+void conn_has_room(struct conn *c)
+{
+    if (bufferevent_enable(c->bev, EV_READ) != 0) {
+        conn_kill(c);
+        return;
+    }
+    c->depth++;
+    begin_body(c);
+    c->depth--;
+    conn_advance(c);
 }
 
 /* The head of len bytes is there. */
@@ -372,6 +404,8 @@ static bool advance_once(struct conn *c)
             return true;
         }
         return false;
+    case CONN_ROOM:
+        return false; /* goes on with conn_has_room() */
     case CONN_BODY:
         if (c->eof && input_length(c) == 0) {
             conn_kill(c);

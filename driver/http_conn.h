@@ -7,6 +7,7 @@
  *
  * A connection is in one state:
  *   HEAD    idle, or a head is coming
+ *   ROOM    a body is to come, but there is no room for it yet: not read
  *   BODY    a body is coming
  *   BUSY    the exchange belongs to the user, or its reply is being made
  *   FLUSH   the reply is complete but much of it has not left: no new request
@@ -37,6 +38,7 @@ struct http_server {
 
 enum conn_state {
     CONN_HEAD,
+    CONN_ROOM,
     CONN_BODY,
     CONN_BUSY,
     CONN_FLUSH,
@@ -69,6 +71,7 @@ struct http_exchange {
     char *scratch; /* owned */
     struct http_head head;
     struct buf body;
+    struct body_room *room; /* of a large body; owned */
     struct http_chunks chunks;
     bool body_done;
     uint64_t max_body;
@@ -101,14 +104,20 @@ void conn_kill_later(struct conn *c);
 void conn_replied(struct conn *c);
 /* Looks at input and output, and goes on with what is there. */
 void conn_advance(struct conn *c);
+/* The body of the exchange may come now. */
+void conn_has_room(struct conn *c);
 /* Whether the reply must say that the connection closes. */
 bool conn_will_close(const struct conn *c);
 
 /* ---- http_body.c ---- */
 
-/* Makes room for the body of c->x, before any of it is read, and tells a
- * client that asked first to send it. ERR_LIMIT, ERR_NOMEM. */
-int body_prepare(struct conn *c, struct err *err) ERR_CHECKED;
+/* Asks for room for the body of c->x, before any of it is read. Where it has to
+ * wait, *now is false and conn_has_room() is called later. ERR_LIMIT,
+ * ERR_NOMEM. */
+int body_prepare(struct conn *c, bool *now, struct err *err) ERR_CHECKED;
+/* There is: takes the memory, and tells a client that asked first to send it.
+ * ERR_NOMEM. */
+int body_begin(struct conn *c, struct err *err) ERR_CHECKED;
 /* Takes what has come of it; x->body_done says whether that is all. What comes
  * later makes conn_advance() be called. ERR_PROTO, ERR_LIMIT, ERR_NOMEM. */
 int body_take(struct conn *c, struct err *err) ERR_CHECKED;

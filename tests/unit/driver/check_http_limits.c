@@ -5,6 +5,8 @@
  */
 #include "tests/unit/driver/http_fixture.h"
 
+#include "driver/bodies.h"
+
 /* ---- limits ---- */
 
 START_TEST(refuses_before_the_body)
@@ -154,6 +156,67 @@ START_TEST(accepts_only_so_many)
 }
 END_TEST
 
+/* A server whose bodies have this budget; ends with it. */
+static void with_budget(size_t budget, struct bodies **bodies,
+                        struct body_gate **gate)
+{
+    struct err err = {0};
+
+    unit_ok(bodies_create(budget, bodies, &err), &err);
+    unit_ok(body_gate_create(*bodies, f.base, gate, &err), &err);
+    http_server_destroy(&f.server);
+    f.options.gate = *gate;
+    f.options.stall_ms = 5000;
+    unit_ok(http_server_create(f.base, &f.options, &f.server, &err), &err);
+    unit_ok(http_server_listen(f.server, "127.0.0.1", 0, &f.port, &err), &err);
+}
+
+START_TEST(bodies_wait_for_each_other)
+{
+    static char half[100001];
+    struct bodies *bodies = NULL;
+    struct body_gate *gate = NULL;
+    struct peer c[4];
+
+    memset(half, 'x', sizeof(half) - 1);
+    with_budget(300000, &bodies, &gate);
+    for (int i = 0; i < 4; i++) {
+        dial(&c[i]);
+    }
+    peer_say(&c[0], "POST /a HTTP/1.1\r\nContent-Length: 200000\r\n" H);
+    peer_say(&c[0], half);
+    peer_pump(f.base, 10);
+    /* no room: not even asked for it */
+    peer_say(&c[1], "POST /b HTTP/1.1\r\nExpect: 100-continue\r\n"
+                    "Content-Length: 200000\r\n" H);
+    peer_pump(f.base, 20);
+    peer_take(&c[1]);
+    ck_assert_uint_eq(c[1].len, 0);
+    ck_assert_uint_eq(http_server_reading(f.server), 2);
+    /* it all is there, and is not read */
+    peer_say(&c[2], "POST /c HTTP/1.1\r\nContent-Length: 100000\r\n" H);
+    peer_say(&c[2], half);
+    /* small ones and other requests are not held up */
+    peer_say(&c[3], "POST /d HTTP/1.1\r\nContent-Length: 3\r\n" H "abc");
+    peer_expect(&c[3], "\"path\":\"d\"");
+    peer_take(&c[2]);
+    ck_assert_uint_eq(c[2].len, 0);
+    peer_say(&c[0], half);
+    peer_expect(&c[0], "\"len\":200000");
+    peer_expect(&c[1], "100 Continue");
+    peer_hang_up(&c[1]); /* gives its place to the next */
+    peer_expect(&c[2], "\"len\":100000");
+    for (int i = 0; i < 4; i++) {
+        if (i != 1) {
+            peer_hang_up(&c[i]);
+        }
+    }
+    http_server_destroy(&f.server);
+    body_gate_destroy(&gate);
+    bodies_destroy(&bodies);
+}
+END_TEST
+
 static TCase *limits(void)
 {
     TCase *tc = with_server("limits");
@@ -164,6 +227,7 @@ static TCase *limits(void)
     tcase_add_test(tc, lets_steady_bodies_come);
     tcase_add_test(tc, ends_readers_that_take_nothing);
     tcase_add_test(tc, accepts_only_so_many);
+    tcase_add_test(tc, bodies_wait_for_each_other);
     return tc;
 }
 
