@@ -5,23 +5,49 @@
 #include "driver/compat_parts.h"
 
 #include "common/mem.h"
+#include "driver/bodies.h"
 #include "driver/compat_wire.h"
 #include "driver/http.h"
+#include "driver/offload.h"
 
 #include <string.h>
+
+/* Bytes of updates in memory at once; at least one. */
+#define BODIES ((size_t)32 << 20)
+
+int compat_bodies(const struct compat_layout *layout, struct bodies **out,
+                  struct err *err)
+{
+    size_t one = compat_size(layout);
+
+    return bodies_create(one > BODIES ? one : BODIES, out, err);
+}
 
 int compat_create(struct event_base *base, const struct compat_backend *backend,
                   struct compat **out, struct err *err)
 {
     struct compat *c = mem_zalloc(sizeof(*c));
-    int rc;
+    int rc = 0;
 
     if (c == NULL) {
         return err_nomem(err);
     }
     c->base = base;
     c->backend = *backend;
-    rc = compat_http_create(c, err);
+    if (backend->bodies == NULL) {
+        rc = compat_bodies(backend->layout, &c->bodies, err);
+        c->backend.bodies = c->bodies;
+    }
+    if (rc == 0) {
+        rc = body_gate_create(c->backend.bodies, base, &c->gate, err);
+    }
+    if (rc == 0 && backend->any_thread &&
+        compat_size(backend->layout) > COMPAT_LARGE) {
+        rc = offload_create(base, &c->helper, err);
+    }
+    if (rc == 0) {
+        rc = compat_http_create(c, err);
+    }
     if (rc == 0) {
         rc = compat_socket_create(c, &c->socket, err);
     }
@@ -40,6 +66,9 @@ void compat_destroy(struct compat **compat)
     if (c != NULL) {
         http_server_destroy(&c->http);
         compat_socket_destroy(&c->socket);
+        offload_destroy(&c->helper); /* tasks whose clients have gone */
+        body_gate_destroy(&c->gate);
+        bodies_destroy(&c->bodies);
         mem_free(c);
         *compat = NULL;
     }

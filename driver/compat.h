@@ -29,11 +29,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct bodies;
 struct compat;
 struct compat_layout;
 struct event_base;
 
-/* Where the parameters are; called on the loop of the compat. */
+/* Where the parameters are. */
 struct compat_backend {
     /* As ps_read() and ps_release(). */
     int (*read)(void *context, struct ps_view *out, struct err *err);
@@ -41,11 +42,21 @@ struct compat_backend {
     /* As ps_change(), with a message for people. */
     int (*change)(void *context, const struct delta_piece *pieces, size_t n,
                   struct err *err);
-    /* A request was refused (from any loop). */
+    /* A request was refused. */
     void (*refused)(void *context, const struct err *why);
     void *context;
     const struct compat_layout *layout;
+    /* Room for updates that are on their way (compat_bodies()), shared by
+     * several; NULL: its own. */
+    struct bodies *bodies;
+    /* read() and change() may be called from helper threads: large weights are
+     * not touched on the loop then. */
+    bool any_thread;
 };
+
+/* As many bytes of updates at once as suit these weights. */
+int compat_bodies(const struct compat_layout *layout, struct bodies **out,
+                  struct err *err) ERR_CHECKED;
 
 int compat_create(struct event_base *base, const struct compat_backend *backend,
                   struct compat **out, struct err *err) ERR_CHECKED;

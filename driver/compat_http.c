@@ -53,10 +53,61 @@ static void on_head(void *context, struct http_exchange *x)
     }
 }
 
+/* The task of a held exchange is data 0 of it. */
 static void on_gone(void *context, struct http_exchange *x)
 {
+    struct compat_task *task = http_data(x, 0);
+
     (void)context;
-    (void)x;
+    if (task != NULL) {
+        task->owner = NULL;
+    }
+}
+
+static void start_task(struct compat *c, struct http_exchange *x, bool reads,
+                       void (*on_done)(void *owner, struct compat_task *task))
+{
+    struct compat_task *task = NULL;
+    struct err err = {0};
+
+    if (compat_task_create(c, reads, on_done, x, &task, &err) != 0) {
+        http_reply_error(x, &err);
+        return;
+    }
+    if (!reads) {
+        http_take_body(x, &task->body, &task->room);
+    }
+    http_set_data(x, 0, task);
+    http_hold(x, 0, NULL, on_gone, c);
+    if (compat_task_start(task, &err) != 0) {
+        http_set_data(x, 0, NULL);
+        http_reply_error(x, &err);
+    }
+}
+
+static void send_weights(void *context, struct http_exchange *x);
+
+static void have_weights(struct compat *c, struct http_exchange *x, int rc,
+                         struct compat_answer *answer, const struct err *err)
+{
+    if (rc == ERR_STATE) {
+        http_hold(x, COMPAT_RETRY_MS, send_weights, on_gone, c);
+    } else if (rc != 0) {
+        http_reply_error(x, err);
+    } else {
+        http_reply_pieces(x, 200, "application/octet-stream", answer->pieces,
+                          answer->count, compat_answer_release, answer);
+    }
+}
+
+static void on_read(void *owner, struct compat_task *task)
+{
+    struct http_exchange *x = owner;
+    struct compat_answer *answer = task->answer;
+
+    task->answer = NULL;
+    http_set_data(x, 0, NULL);
+    have_weights(task->compat, x, task->rc, answer, &task->err);
 }
 
 static void send_weights(void *context, struct http_exchange *x)
@@ -64,22 +115,44 @@ static void send_weights(void *context, struct http_exchange *x)
     struct compat *c = context;
     struct compat_answer *answer = NULL;
     struct err err = {0};
-    int rc = compat_answer_create(&c->backend, &answer, &err);
+    int rc;
 
-    if (rc == ERR_STATE) {
-        http_hold(x, COMPAT_RETRY_MS, send_weights, on_gone, c);
-    } else if (rc != 0) {
+    if (c->helper != NULL) {
+        start_task(c, x, true, on_read);
+        return;
+    }
+    rc = compat_answer_create(&c->backend, &answer, &err);
+    have_weights(c, x, rc, answer, &err);
+}
+
+static void on_applied(void *owner, struct compat_task *task)
+{
+    struct http_exchange *x = owner;
+
+    http_set_data(x, 0, NULL);
+    if (task->rc != 0) {
+        http_reply_error(x, &task->err);
+    } else {
+        http_reply_text(x, 200, THANKS);
+    }
+}
+
+static void update(struct compat *c, struct http_exchange *x)
+{
+    struct err err = {0};
+
+    if (c->helper != NULL) {
+        start_task(c, x, false, on_applied);
+    } else if (compat_apply(&c->backend, http_body(x), &err) != 0) {
         http_reply_error(x, &err);
     } else {
-        http_reply_pieces(x, 200, "application/octet-stream", answer->pieces,
-                          answer->count, compat_answer_release, answer);
+        http_reply_text(x, 200, THANKS);
     }
 }
 
 static void on_request(void *context, struct http_exchange *x)
 {
     struct compat *c = context;
-    struct err err = {0};
 
     switch (route_of(x)) {
     case ROUTE_HOME:
@@ -89,11 +162,7 @@ static void on_request(void *context, struct http_exchange *x)
         send_weights(c, x);
         return;
     case ROUTE_UPDATE:
-        if (compat_apply(&c->backend, http_body(x), &err) != 0) {
-            http_reply_error(x, &err);
-        } else {
-            http_reply_text(x, 200, THANKS);
-        }
+        update(c, x);
         return;
     case ROUTE_NONE:
         return; /* was refused */
@@ -107,6 +176,7 @@ int compat_http_create(struct compat *c, struct err *err)
     http_options_init(&o);
     o.max_body = UINT64_MAX; /* on_head() knows better */
     o.max_connections = 16384;
+    o.gate = c->gate;
     o.on_head = on_head;
     o.on_request = on_request;
     o.context = c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * compat_parts: what the files of compat share: compat.c, compat_http.c and
- * compat_socket.c. Nobody else includes this.
+ * compat_parts: what the files of compat share: compat.c, compat_task.c,
+ * compat_http.c and compat_socket.c. Nobody else includes this.
  */
 #ifndef DRIVER_COMPAT_PARTS_H
 #define DRIVER_COMPAT_PARTS_H
@@ -11,15 +11,24 @@
 
 #include <stdint.h>
 
+struct body_gate;
+struct body_room;
 struct compat_socket_server;
 struct http_server;
+struct offload;
 
 struct compat {
     struct event_base *base; /* borrowed */
     struct compat_backend backend;
+    struct bodies *bodies; /* owned, if there are no shared ones */
+    struct body_gate *gate;
+    struct offload *helper; /* NULL: all is done on the loop */
     struct http_server *http;
     struct compat_socket_server *socket;
 };
+
+/* Weights of more bytes than this are not touched on the loop. */
+#define COMPAT_LARGE ((size_t)1 << 20)
 
 /* A read that has to wait for a version asks again after this. */
 #define COMPAT_RETRY_MS 2
@@ -42,6 +51,28 @@ void compat_answer_release(void *answer);
 /* A delta in Elephas' form is applied, or refused and reported. */
 int compat_apply(const struct compat_backend *backend, struct view message,
                  struct err *err) ERR_CHECKED;
+
+/* Work with large weights, on the helper. */
+struct compat_task {
+    struct compat *compat;
+    void (*done)(void *owner, struct compat_task *task);
+    void *owner; /* NULL: it has gone */
+    bool reads;
+    struct buf body; /* of an update, and its room */
+    struct body_room *room;
+    struct compat_answer *answer; /* of a read; the owner may take it */
+    int rc;
+    struct err err;
+};
+/* A read, or an update whose body and room the caller then puts in. on_done is
+ * called on the loop, unless `owner` was made NULL before; the task ends with
+ * it. */
+int compat_task_create(struct compat *c, bool reads,
+                       void (*on_done)(void *owner, struct compat_task *task),
+                       void *owner, struct compat_task **out,
+                       struct err *err) ERR_CHECKED;
+/* The task is gone if it fails. */
+int compat_task_start(struct compat_task *task, struct err *err) ERR_CHECKED;
 
 int compat_http_create(struct compat *c, struct err *err) ERR_CHECKED;
 

@@ -3,7 +3,9 @@
  * compat_socket: the socket side of compat.h. A connection is in one state:
  *   VERB    idle, or the byte that says what comes
  *   LENGTH  `u` came: four bytes, u32 in network order
+ *   ROOM    there is no room for so many bytes yet; nothing is read meanwhile
  *   BODY    so many bytes, read straight into their place
+ *   WORK    they are applied by the helper; nothing is read meanwhile
  *   ANSWER  weights leave; nothing is read meanwhile
  * Updates have no answer: one that is refused closes the connection, so that
  * the client's next write fails, and is reported.
@@ -11,6 +13,7 @@
 #include "driver/compat_parts.h"
 
 #include "common/mem.h"
+#include "driver/bodies.h"
 #include "driver/compat_wire.h"
 #include "driver/listen.h"
 
@@ -25,10 +28,17 @@
 #include <unistd.h>
 
 #define STALL_SECONDS 30 /* without a byte, while something is under way */
-#define AT_ONCE ((size_t)4 << 20) /* then others have their turn */
+#define AT_ONCE ((size_t)1 << 20) /* then others have their turn */
 #define MAX_CONNECTIONS 16384
 
-enum state { STATE_VERB, STATE_LENGTH, STATE_BODY, STATE_ANSWER };
+enum state {
+    STATE_VERB,
+    STATE_LENGTH,
+    STATE_ROOM,
+    STATE_BODY,
+    STATE_WORK,
+    STATE_ANSWER
+};
 
 struct conn {
     struct compat_socket_server *server;
@@ -43,7 +53,9 @@ struct conn {
     uint8_t length[4];
     size_t got; /* bytes of it */
     struct buf body;
-    size_t want; /* bytes of the body */
+    struct body_room *room;   /* of the body */
+    size_t want;              /* bytes of it */
+    struct compat_task *task; /* under way, or NULL */
 };
 
 struct compat_socket_server {
@@ -81,7 +93,10 @@ static void conn_close(struct conn *c)
     if (c->out != NULL) {
         evbuffer_free(c->out);
     }
-    buf_deinit(&c->body);
+    if (c->task != NULL) {
+        c->task->owner = NULL;
+    }
+    body_room_leave(&c->room, &c->body);
     (void)close(c->fd);
     mem_free(c);
 }
@@ -93,7 +108,7 @@ static void enter(struct conn *c, enum state state)
     int rc;
 
     c->state = state;
-    if (state == STATE_ANSWER) {
+    if (state == STATE_ANSWER || state == STATE_ROOM || state == STATE_WORK) {
         (void)event_del(c->read);
         return;
     }
@@ -116,14 +131,12 @@ static void report(const struct conn *c, const struct err *why)
 
 /* ---- weights leave ---- */
 
+/* As much as there is room for; the rest when there is a good deal again. */
 static void flush(struct conn *c)
 {
     static const struct timeval stall = {STALL_SECONDS, 0};
-    int n = 1;
+    int n = evbuffer_write(c->out, c->fd);
 
-    while (n > 0 && evbuffer_get_length(c->out) != 0) {
-        n = evbuffer_write(c->out, c->fd);
-    }
     if (evbuffer_get_length(c->out) == 0) {
         if (c->server->draining) {
             conn_close(c);
@@ -172,21 +185,16 @@ static int put_answer(struct conn *c, struct compat_answer *a)
     return rc;
 }
 
-static void answer(struct conn *c)
+static void have_answer(struct conn *c, int rc, struct compat_answer *a,
+                        const struct err *err)
 {
     static const struct timeval again = {0, COMPAT_RETRY_MS * 1000};
-    struct compat_answer *a = NULL;
-    struct err err = {0};
-    int rc = compat_answer_create(&c->server->compat->backend, &a, &err);
 
-    if (c->state != STATE_ANSWER) {
-        enter(c, STATE_ANSWER);
-    }
     if (rc == ERR_STATE && evtimer_add(c->retry, &again) == 0) {
         return;
     }
     if (rc != 0) {
-        report(c, &err);
+        report(c, err);
         conn_close(c);
         return;
     }
@@ -200,6 +208,41 @@ static void answer(struct conn *c)
     flush(c);
 }
 
+static void on_read_done(void *owner, struct compat_task *task)
+{
+    struct conn *c = owner;
+    struct compat_answer *a = task->answer;
+
+    task->answer = NULL;
+    c->task = NULL;
+    have_answer(c, task->rc, a, &task->err);
+}
+
+static void answer(struct conn *c)
+{
+    struct compat *compat = c->server->compat;
+    struct compat_answer *a = NULL;
+    struct err err = {0};
+    int rc;
+
+    if (c->state != STATE_ANSWER) {
+        enter(c, STATE_ANSWER);
+    }
+    if (compat->helper == NULL) {
+        rc = compat_answer_create(&compat->backend, &a, &err);
+        have_answer(c, rc, a, &err);
+        return;
+    }
+    rc = compat_task_create(compat, true, on_read_done, c, &c->task, &err);
+    if (rc == 0) {
+        rc = compat_task_start(c->task, &err);
+    }
+    if (rc != 0) {
+        c->task = NULL;
+        have_answer(c, rc, NULL, &err);
+    }
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -210,9 +253,29 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 /* ---- a delta comes ---- */
 
 /* Whether the connection goes on. */
+static bool reserve_body(struct conn *c)
+{
+    struct err err = {0};
+
+    if (body_room_reserve(c->room, &c->body, &err) != 0) {
+        report(c, &err);
+        conn_close(c);
+        return false;
+    }
+    enter(c, STATE_BODY);
+    return true;
+}
+
+static void on_room(void *context)
+{
+    (void)reserve_body(context);
+}
+
+/* Whether the connection goes on reading. */
 static bool begin_body(struct conn *c)
 {
-    const struct compat_layout *l = c->server->compat->backend.layout;
+    struct compat *compat = c->server->compat;
+    const struct compat_layout *l = compat->backend.layout;
     uint32_t length;
     struct err err = {0};
     int rc = 0;
@@ -225,31 +288,66 @@ static bool begin_body(struct conn *c)
                      compat_size(l));
     } else {
         c->body.max = c->want;
-        rc = buf_reserve(&c->body, c->want, &err);
+        rc = body_room_ask(compat->gate, c->want, on_room, c, &c->room, &err);
     }
     if (rc != 0) {
         report(c, &err);
         conn_close(c);
         return false;
     }
-    enter(c, STATE_BODY);
-    return true;
+    if (body_room_is_free(c->room)) {
+        return reserve_body(c);
+    }
+    enter(c, STATE_ROOM);
+    return false;
 }
 
 /* Whether the connection goes on. */
-static bool end_body(struct conn *c)
+static bool applied(struct conn *c, int rc)
 {
-    struct err err = {0};
-    int rc =
-        compat_apply(&c->server->compat->backend, buf_view(&c->body), &err);
-
-    buf_deinit(&c->body);
     if (rc != 0 || c->server->draining) {
         conn_close(c);
         return false;
     }
     enter(c, STATE_VERB);
     return true;
+}
+
+static void on_applied(void *owner, struct compat_task *task)
+{
+    struct conn *c = owner;
+
+    c->task = NULL;
+    (void)applied(c, task->rc);
+}
+
+/* Whether the connection goes on reading. */
+static bool end_body(struct conn *c)
+{
+    struct compat *compat = c->server->compat;
+    struct err err = {0};
+    int rc;
+
+    if (compat->helper == NULL) {
+        rc = compat_apply(&compat->backend, buf_view(&c->body), &err);
+        body_room_leave(&c->room, &c->body);
+        return applied(c, rc);
+    }
+    rc = compat_task_create(compat, false, on_applied, c, &c->task, &err);
+    if (rc == 0) {
+        c->task->body = c->body;
+        c->task->room = c->room;
+        buf_init(&c->body, 0);
+        c->room = NULL;
+        enter(c, STATE_WORK);
+        rc = compat_task_start(c->task, &err);
+    }
+    if (rc != 0) {
+        c->task = NULL;
+        report(c, &err);
+        conn_close(c);
+    }
+    return false;
 }
 
 /* ---- input ---- */
@@ -267,6 +365,8 @@ static size_t room(struct conn *c, uint8_t *verb, uint8_t **to)
     case STATE_BODY:
         *to = c->body.data + c->body.len;
         return c->want - c->body.len;
+    case STATE_ROOM:
+    case STATE_WORK:
     case STATE_ANSWER:
         break;
     }
@@ -298,7 +398,10 @@ static bool took(struct conn *c, uint8_t verb, size_t n)
         return c->got != sizeof(c->length) || begin_body(c);
     case STATE_BODY:
         c->body.len += n;
+        body_room_came(c->room, n, c->body.len == c->want);
         return c->body.len != c->want || end_body(c);
+    case STATE_ROOM:
+    case STATE_WORK:
     case STATE_ANSWER:
         break;
     }

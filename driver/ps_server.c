@@ -7,6 +7,7 @@
 #include "driver/ps_server.h"
 
 #include "common/mem.h"
+#include "driver/bodies.h"
 #include "driver/compat.h"
 #include "driver/compat_wire.h"
 
@@ -41,6 +42,7 @@ struct loop {
 struct ps_server {
     struct ps_server_options options;
     struct compat_layout *layout;
+    struct bodies *bodies;
     struct loop *loops;
     unsigned http_port;
     unsigned socket_port;
@@ -171,7 +173,9 @@ static int loop_create(struct ps_server *s, struct loop *l, struct err *err)
                                            .change = backend_change,
                                            .refused = backend_refused,
                                            .context = s,
-                                           .layout = s->layout};
+                                           .layout = s->layout,
+                                           .bodies = s->bodies,
+                                           .any_thread = true};
 
     l->server = s;
     l->base = event_base_new();
@@ -265,6 +269,9 @@ static int build(struct ps_server *s, struct err *err)
     const struct ps_server_options *o = &s->options;
     int rc = compat_layout_create(o->model, &s->layout, err);
 
+    if (rc == 0) {
+        rc = compat_bodies(s->layout, &s->bodies, err);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -341,6 +348,7 @@ void ps_server_destroy(struct ps_server **server)
         (void)close(s->ended_fd);
     }
     mem_free(s->loops);
+    bodies_destroy(&s->bodies);
     compat_layout_destroy(&s->layout);
     (void)pthread_mutex_destroy(&s->lock);
     mem_free(s);

@@ -8,7 +8,8 @@ speed    118,282 and 25,000,000 floats, 1 and 8 clients: latency of GET and POST
          of all clients by second, CPU time of the server by request; ours (HTTP, plain
          socket, hogwild), Elephas' HttpServer with --peer, and a bare sender and receiver
          of the same size, one after the other with the same client; then the ratios.
-memory   8 clients that push and pull at once: peak resident memory by parameters.
+memory   8 clients that push and pull at once: peak resident memory by parameters, and
+         what small requests wait meanwhile.
 idle     10,000 kept connections that say nothing, 1,000 small requests a second
          meanwhile, and then the CPU time of 10 s in which nothing happens.
 
@@ -141,18 +142,38 @@ def ratios(seen, floats, peer):
         ratio("post p50, 1 client, Elephas / ours", seen["elephas http", "post", 1].p50 / seen["http", "post", 1].p50, 5)
 
 
+def ask_small(port, stop, out):
+    """Small requests one after the other with pauses, until told to stop: latencies in ms."""
+    asker, took = LeanHttp(port), []
+    while not stop.is_set():
+        began = time.perf_counter()
+        asker.small()
+        took.append((time.perf_counter() - began) * 1e3)
+        time.sleep(0.002)
+    asker.close()
+    out.put(sorted(took))
+
+
 def memory(bin_dir, quick):
     ours = Ours(bin_dir, LARGE)
     before = resident(ours.pid, "VmHWM")
     asker = LeanHttp(ours.http)
     update = encoded(asker, STEP)
     asker.close()
+    stop, out = CONTEXT.Event(), CONTEXT.Queue()
+    small = CONTEXT.Process(target=ask_small, args=(ours.http, stop, out))
+    small.start()
     phase = Phase(LeanHttp, ours.http, ("get", "post"), 8, 3 if quick else 10, update=update, size=len(update),
                   pid=ours.pid)
+    stop.set()
+    late = out.get(timeout=30)
+    small.join()
     bytes_ = LARGE * 4
     print(f"memory    {LARGE:,} floats ({bytes_ / 1e6:.0f} MB), 8 clients push and pull at once, {phase.requests} requests, "
           f"{phase.mb_s:.0f} MB/s; {before / bytes_:.2f} x when started (highest), {resident(ours.pid) / bytes_:.2f} x after")
     ratio("peak resident memory / parameters", max(phase.peak, resident(ours.pid, "VmRSS")) / bytes_, 4.2, "less")
+    print(f"  small requests meanwhile: p50 {late[len(late) // 2]:.2f} ms, p99 {late[int(0.99 * len(late))]:.2f} ms, "
+          f"max {late[-1]:.2f} ms ({len(late)})")
     ours.close()
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Parameter servers by hand: elephas-submit ps start and stop, and clients of the Elephas protocol."""
 import array
+import json
 import os
 import signal
 import socket
@@ -261,6 +262,64 @@ def clients_that_left_cost_nothing(s):
     stop(s, ready["job"])
 
 
+def large_model(s, side=1200):
+    """An architecture with one weight of side * side: 6 MB, of which few updates are in memory at once."""
+    layers = [{"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
+               "config": {"name": "input", "batch_shape": [None, side], "dtype": "float32"}},
+              {"module": "keras.layers", "class_name": "Dense", "registered_name": None, "build_config": None,
+               "config": {"name": "dense", "units": side, "use_bias": False, "activation": "linear"}}]
+    with open(s.path("large.json"), "w", encoding="utf-8") as f:
+        json.dump({"module": "keras", "class_name": "Sequential", "registered_name": None,
+                   "config": {"name": "large", "trainable": True, "layers": layers}}, f)
+    return s.path("large.json"), [(side, side)]
+
+
+def large_updates_take_turns(s):
+    s.daemon()
+    model, shapes = large_model(s)
+    for mode in ("asynchronous", "hogwild"):
+        ready = start(s, "--mode", mode, model=model)
+        http, sock = Http(ready["http"]), Socket(ready["socket"])
+        http.update(http.get())  # zero
+        update, failures = constant(-1.0, shapes=shapes), []
+        body = pack(update)
+
+        def push(client):
+            try:
+                for _ in range(2):
+                    client.update(update)
+                    values = set(flat(client.get())[::1000])
+                    assert mode == "hogwild" or len(values) == 1, values
+            except Exception as e:  # noqa: BLE001
+                failures.append(e)
+
+        stalled = []  # they hold all room there is, and are passed
+        for _ in range(3):
+            c = sock.connect()
+            c.sendall(b"u" + len(body).to_bytes(4, "big") + body[:1000])
+            h = http_connection(ready)
+            h.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1000])
+            stalled += [c, h]
+        threads = [threading.Thread(target=push, args=(client,)) for client in (http, sock) * 4]
+        for t in threads:
+            t.start()
+        refused(http, body[:-4], 400, "cut off")
+        for t in threads:
+            t.join()
+        assert not failures, failures
+        eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["updates"] == 17)
+        assert set(flat(http.get())) == {16.0}
+        # one that was passed goes on when the rest comes
+        stalled[1].sendall(body[1000:])
+        assert stalled[1].recv(1000).startswith(b"HTTP/1.1 200")
+        stalled[0].sendall(body[1000:] + b"g")
+        assert set(flat(sock.get())) <= {17.0, 18.0}
+        eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["updates"] == 19)
+        for c in stalled:
+            c.close()
+        assert stop(s, ready["job"])["updates"] == 19
+
+
 def threads_of(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
@@ -419,5 +478,6 @@ def what_is_not_possible_is_said(s):
 if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
          a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
-         a_stop_frees_ports_threads_and_memory, the_model_is_written, a_port_in_use_is_named,
-         a_restarted_daemon_serves_on, a_training_serves_clients_too, what_is_not_possible_is_said])
+         large_updates_take_turns, a_stop_frees_ports_threads_and_memory, the_model_is_written,
+         a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
+         what_is_not_possible_is_said])
