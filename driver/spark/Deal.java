@@ -13,19 +13,14 @@
 // needs data that read the same each time.
 package elephas.spark;
 
-import java.io.Serializable;
-import java.lang.reflect.Method;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
-import org.apache.spark.Partition;
+import java.util.stream.IntStream;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.rdd.PartitionCoalescer;
-import org.apache.spark.rdd.PartitionGroup;
-import org.apache.spark.rdd.RDD;
-import scala.Option;
 import scala.Tuple2;
 
 final class Deal {
@@ -51,8 +46,10 @@ final class Deal {
 
     /** The same, by reading all of the rows in each of the n tasks. */
     static <R> JavaRDD<R> inTurnOfAll(JavaRDD<R> rows, int n) {
-        RDD<R> all = rows.rdd().coalesce(n, false, Option.apply(new Everywhere()), null);
-        return new JavaRDD<>(all, rows.classTag()).mapPartitionsWithIndex(
+        int[] all = IntStream.range(0, rows.getNumPartitions()).toArray();
+        int[][] everywhere = new int[n][];
+        Arrays.fill(everywhere, all);
+        return Regroup.by(rows, everywhere).mapPartitionsWithIndex(
                 (partition, it) -> new Nth<>(it, partition, n), true);
     }
 
@@ -127,33 +124,6 @@ final class Deal {
         @Override
         public int getPartition(Object key) {
             return (int) ((double) (Long) key / all * n);
-        }
-    }
-
-    /** Every partition is made of all partitions of the parent, in their order. */
-    private static final class Everywhere implements PartitionCoalescer, Serializable {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        public PartitionGroup[] coalesce(int n, RDD<?> parent) {
-            PartitionGroup[] groups = new PartitionGroup[n];
-            for (int i = 0; i < n; i++) {
-                groups[i] = new PartitionGroup(Option.empty());
-                for (Partition p : parent.partitions()) {
-                    append(groups[i].partitions(), p);
-                }
-            }
-            return groups;
-        }
-
-        /** Scala's += has another signature in Spark 3.5 than in 4. */
-        private static void append(Object buffer, Partition p) {
-            try {
-                Method add = buffer.getClass().getMethod("$plus$eq", Object.class);
-                add.invoke(buffer, p);
-            } catch (ReflectiveOperationException e) {
-                throw new IllegalStateException(e);
-            }
         }
     }
 

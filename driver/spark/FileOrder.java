@@ -6,7 +6,6 @@
 // of the sources and of the rows in each file, are put together again.
 package elephas.spark;
 
-import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -14,15 +13,11 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.Partition;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.rdd.PartitionCoalescer;
-import org.apache.spark.rdd.PartitionGroup;
-import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
-import scala.Option;
 
 final class FileOrder {
     private static final String PIECE = "spark.sql.files.maxPartitionBytes";
@@ -60,9 +55,7 @@ final class FileOrder {
         if (pieces.size() < 2) {
             return rows; // also where the source is not read file by file
         }
-        int[][] groups = group(pieces, most);
-        return rows.rdd().coalesce(groups.length, false, Option.apply(new Groups(groups)), null)
-                .toJavaRDD();
+        return Regroup.by(rows, group(pieces, most));
     }
 
     /** About what Spark takes: each core some, within its own bounds. */
@@ -105,32 +98,5 @@ final class FileOrder {
         }
         return groups.stream().map(g -> g.stream().mapToInt(Integer::intValue).toArray())
                 .toArray(int[][]::new);
-    }
-
-    /** Puts these partitions together, in this order. */
-    private static final class Groups implements PartitionCoalescer, Serializable {
-        private static final long serialVersionUID = 1;
-        private final int[][] groups;
-
-        Groups(int[][] groups) {
-            this.groups = groups;
-        }
-
-        @Override
-        @SuppressWarnings("deprecation")
-        public PartitionGroup[] coalesce(int most, RDD<?> parent) {
-            PartitionGroup[] out = new PartitionGroup[groups.length];
-            for (int i = 0; i < groups.length; i++) {
-                Partition first = parent.partitions()[groups[i][0]];
-                out[i] = new PartitionGroup(parent.preferredLocations(first).headOption());
-                // the same signature in Scala 2.12 and 2.13
-                List<Partition> list = scala.collection.JavaConverters
-                        .bufferAsJavaList(out[i].partitions());
-                for (int index : groups[i]) {
-                    list.add(parent.partitions()[index]);
-                }
-            }
-            return out;
-        }
     }
 }

@@ -14,6 +14,7 @@ import traceback
 
 import sparklib
 from cluster import marked
+from fixtures import Fixtures
 from system import DATA, ROOT, System
 
 SCRIPT = os.path.join(ROOT, "deploy", "spark", "standalone", "cluster.sh")
@@ -47,16 +48,15 @@ def evaluate(s, master):
     home = sparklib.spark_home()
     python = os.path.join(os.path.dirname(home), "bin", "python")
     environment = {**os.environ, "SPARK_HOME": home, "PYSPARK_PYTHON": python, "PYSPARK_DRIVER_PYTHON": python}
-    subprocess.run([python, f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", s.path("tables")], check=True,
-                   env=environment, capture_output=True, timeout=240)
+    tables = Fixtures(home).ready().tables
     bundle = glob.glob(os.path.join(s.bin, "..", "share", "elephas", "elephas-worker-*.tar.gz"))[0]
     command = [f"{home}/bin/spark-submit", "--master", master]
     for key, value in sparklib.SMALL.items():
         command += ["--conf", f"{key}={value}"]
     out = subprocess.run([*command, "--files", s.path("digits.keras"), "--archives", f"{bundle}#elephas",
                           os.path.join(ROOT, "deploy", "examples", "spark", "evaluate_rows.py"),
-                          "./elephas/bin/elephas-worker", "./digits.keras", s.path("tables/numbers.parquet"), "label",
-                          "10"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          "./elephas/bin/elephas-worker", "./digits.keras", f"{tables}/numbers.parquet", "label",
+                          "10"], env=environment, cwd=s.work, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                          timeout=240, check=False)
     assert out.returncode == 0, out.stderr[-3000:]
     got = json.loads(out.stdout.splitlines()[-1])

@@ -33,7 +33,7 @@ def same_as_local(b, model, options):
     rows = ["--data", f"{HERE}/rows.csv", "--no-header", "--label", 3, "--seed", 1, "--epochs", 3,
             "--batch-size", 4, "--workers", 2, "--output", b.path("out.keras")]
     jobs = [b.good("train", "--model", f"{HERE}/{model}", *rows, *options, *engine)["job"]
-            for engine in (b.spark(), [])]
+            for engine in (b.spark(worker="bundle"), [])]
     assert b.model(jobs[0]) == b.model(jobs[1]), b.job_log(jobs[0])
     histories = [b.get_json(f"/v1/jobs/{j}/history")["history"] for j in jobs]
     assert histories[0] == histories[1], histories
@@ -53,7 +53,7 @@ def test_files_of_ones_own_come_along_too(b):
         f.write("mine\n")
     b.good("train", "--model", f"{HERE}/scale.keras", "--data", f"{HERE}/rows.csv", "--no-header", "--label", 3,
            "--epochs", 1, "--workers", 2, "--output", b.path("out.keras"), *options,
-           *b.spark(conf={"spark.files": b.path("mine.txt")}))
+           *b.spark({"spark.files": b.path("mine.txt")}, worker="bundle"))
     found = [name for _, _, names in os.walk(b.path("cluster")) for name in names]
     assert "mine.txt" in found and "scale.so" in found, found
 
