@@ -17,10 +17,11 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
-#define RANGE ((size_t)16 << 10) /* elements; a claim covers 64 KiB */
+#define RANGE ((size_t)4 << 10) /* elements; a claim covers 16 KiB */
 #define BOUND_LIMIT 1e38F
 
 struct version {
@@ -47,6 +48,7 @@ struct ps {
 
     /* hogwild */
     atomic_uint hogwild_bound; /* bits of a float that is not negative */
+    atomic_size_t turns;       /* of writers, which begin in different places */
     size_t range_count;
     atomic_uchar *claims; /* 1: a writer has this range */
     struct version live;  /* the handle of all its readers */
@@ -331,6 +333,8 @@ static int change_hogwild(struct ps *ps, const struct delta_piece *pieces,
                           size_t n, float largest, size_t *at, struct err *err)
 {
     size_t left = ps->range_count;
+    size_t passed = 0; /* since a range was free */
+    size_t at_range;
     bool *done;
     int rc = 0;
 
@@ -345,12 +349,18 @@ static int change_hogwild(struct ps *ps, const struct delta_piece *pieces,
         return err_nomem(err);
     }
     raise_bound(ps, largest);
-    /* each writer begins elsewhere, so that they seldom meet */
-    for (size_t i = (size_t)ps_version(ps) % ps->range_count; left != 0;
+    /* each writer begins half a vector from the last, so that they seldom
+     * meet */
+    at_range = atomic_fetch_add(&ps->turns, 1) % 2 * (ps->range_count / 2);
+    for (size_t i = at_range; left != 0;
          i = i + 1 == ps->range_count ? 0 : i + 1) {
         if (!done[i] && change_range(ps, pieces, n, i)) {
             done[i] = true;
             left--;
+            passed = 0;
+        } else if (++passed == ps->range_count) {
+            passed = 0;
+            (void)sched_yield(); /* who has it may wait for this processor */
         }
     }
     mem_free(done);
