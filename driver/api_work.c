@@ -151,6 +151,8 @@ static Elephas__V1__Mode mode_of(enum training_mode mode)
         return ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS;
     case TRAINING_HOGWILD:
         return ELEPHAS__V1__MODE__MODE_HOGWILD;
+    case TRAINING_EASGD:
+        return ELEPHAS__V1__MODE__MODE_EASGD;
     default:
         return ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
     }
@@ -183,6 +185,11 @@ static void fill_task(struct task_parts *t, const struct daemon *d,
                            : ELEPHAS__V1__FREQUENCY__FREQUENCY_EPOCH;
         m->memory_limit =
             spec->memory != 0 ? spec->memory : (uint64_t)d->settings->memory;
+        m->period = spec->training.period;
+        /* the default of the paper: 0.9 shared out among the workers */
+        m->elastic_alpha = spec->elastic_alpha != 0
+                               ? spec->elastic_alpha
+                               : 0.9 / (double)spec->workers;
         m->epochs = spec->training.epochs;
         m->validation = job_spec_has_validation(spec);
     }

@@ -156,7 +156,8 @@ static void note_update(struct job *job, const struct training_update *u)
     struct train *t = train_of(job);
     const struct train_partition *p = &t->partitions[u->partition];
     bool batch = job->spec->training.frequency == TRAINING_BATCH;
-    uint64_t size = job->spec->training.batch_size;
+    uint64_t period = job->spec->training.period;
+    uint64_t size = job->spec->training.batch_size * (period != 0 ? period : 1);
     uint64_t steps = batch ? p->samples / size + (p->samples % size != 0) : 1;
 
     train_note(job, u->partition, steps != 0 ? u->step / steps : u->step,

@@ -279,11 +279,11 @@ static json_t *describe_plugins(const struct engine_order *order)
 }
 
 /* What a round is. Asynchronous workers meet nobody: they do an epoch at a
- * time, however often they push. */
+ * time, however often they push; but for those that wait for the slowest. */
 static bool meets_by_batch(const struct job_spec *s)
 {
     return s->training.frequency == TRAINING_BATCH &&
-           s->training.mode == TRAINING_SYNCHRONOUS;
+           (s->training.mode == TRAINING_SYNCHRONOUS || s->training.bounded);
 }
 
 static json_t *describe(const struct engine_order *order)
@@ -307,8 +307,10 @@ static json_t *describe(const struct engine_order *order)
             (json_int_t)(job_spark_keeps_partitions(s) ? 0 : s->workers),
             "epochs", (json_int_t)s->training.epochs, "frequency",
             meets_by_batch(s) ? "batch" : "epoch", "rounds",
-            rounds != NULL ? rounds : "auto", "worker",
-            asked != NULL ? asked : SHIPPED_WORKER, "local_worker",
+            s->training.mode == TRAINING_EASGD ? "resident"
+            : rounds != NULL                   ? rounds
+                                               : "auto",
+            "worker", asked != NULL ? asked : SHIPPED_WORKER, "local_worker",
             asked != NULL ? asked : local, "output", describe_output(order),
             "plugins", describe_plugins(order), "conf", secret_conf(order));
     }

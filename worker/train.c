@@ -7,8 +7,9 @@
  * the master's state, and a delta of the whole state vector is sent; with
  * frequency batch it is the gradient of one batch.
  *
- * Asynchronous modes take the same steps, but the optimizer's slots stay with
- * the worker and only the delta of the parameters is sent.
+ * Steps of several batches are like short epochs. Asynchronous modes take the
+ * same steps, but the optimizer's slots stay with the worker and only the delta
+ * of the parameters is sent; in elastic averaging the weights stay, too.
  *
  * Everything random is named by seed, partition and step, so an attempt that
  * goes on where another one died computes what that one would have.
@@ -21,6 +22,7 @@
 #include "worker/batch.h"
 #include "worker/dataset.h"
 #include "worker/nn/net.h"
+#include "worker/train_rows.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -37,13 +39,17 @@ struct trainer {
     struct batch *batch;
     struct totals *totals;
     bool asynchronous;
+    bool elastic; /* asynchronous, with weights of its own */
     bool by_epoch;
     uint64_t batches; /* of an epoch; 0 without rows */
-    uint64_t steps;   /* of the partition in all */
-    size_t vector;    /* floats of the state vector */
-    float *state;     /* parameters and slots */
+    uint64_t period;  /* batches of a step, but for the last of an epoch */
+    uint64_t epoch_steps;
+    uint64_t steps; /* of the partition in all */
+    size_t vector;  /* floats of the state vector */
+    float *state;   /* parameters and slots */
     float *gradient;
-    bool has_slots; /* asynchronous: the slots are in state already */
+    bool has_slots; /* asynchronous: the slots are in state already, and
+                     * elastic: its weights, too */
     struct optimizer_state optimizer;
     double first_loss;           /* of the first batch of the step */
     uint64_t *order;             /* rows of the epoch in `ordered` */
@@ -60,49 +66,6 @@ static int64_t now_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* ---- reading --------------------------------------------------------------
- */
-
-/* Reads the whole partition: nothing is trained on half of one. */
-static int read_rows(struct trainer *t, struct err *err)
-{
-    struct session *s = t->session;
-    size_t width = rows_layout(s->rows)->width;
-    float *row = mem_floats(width);
-    float *place;
-    bool end = false;
-    int rc = row != NULL ? 0 : err_nomem(err);
-
-    if (rc == 0) {
-        rc = dataset_create(width, s->memory, NULL, &t->rows, err);
-    }
-    while (rc == 0) {
-        struct dataset *part = t->rows;
-
-        rc = rows_next(s->rows, row, &end, err);
-        if (rc != 0 || end) {
-            break;
-        }
-        if (rows_part(s->rows) == STREAM_VALIDATION) {
-            if (t->validation == NULL) {
-                size_t used = dataset_memory(t->rows);
-                size_t left = s->memory > used ? s->memory - used : 0;
-
-                rc = dataset_create(width, left, NULL, &t->validation, err);
-            }
-            part = t->validation;
-        }
-        if (rc == 0) {
-            rc = dataset_append(part, &place, err);
-        }
-        if (rc == 0) {
-            memcpy(place, row, width * sizeof(*row));
-        }
-    }
-    mem_free_aligned(row);
-    return rc;
 }
 
 static size_t validation_rows(const struct trainer *t)
@@ -252,7 +215,28 @@ static int push(struct trainer *t, const struct client_update *update,
 /* ---- steps -----------------------------------------------------------------
  */
 
-/* An epoch, or a batch of an asynchronous job: a delta. */
+/* The batches of a step of several. */
+static int step_batches(struct trainer *t, uint64_t step, uint64_t *samples,
+                        struct err *err)
+{
+    uint64_t at = step % t->epoch_steps * t->period;
+    uint64_t left = t->batches - at;
+
+    return run_batches(t, step / t->epoch_steps * t->batches + at,
+                       left < t->period ? left : t->period, samples, err);
+}
+
+static void describe_steps(const struct trainer *t, uint64_t started,
+                           struct client_update *update)
+{
+    update->iterations = t->optimizer.iterations - started;
+    update->scalars = t->optimizer.scalars;
+    update->scalar_count = optimizer_scalar_count(t->session->model->optimizer);
+    update->first_loss = t->first_loss;
+    update->metrics = t->totals;
+}
+
+/* Several batches, or one of an asynchronous job: a delta. */
 static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
                       struct err *err)
 {
@@ -276,21 +260,92 @@ static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     }
     started = t->optimizer.iterations;
     if (rc == 0) {
-        rc = run_batches(t, t->by_epoch ? step * t->batches : step,
-                         t->by_epoch ? t->batches : 1, &update.samples, err);
+        rc = step_batches(t, step, &update.samples, err);
     }
     if (rc == 0) {
         subtract_from(&before, t->state, count);
         update.base_version = before.head->version;
         update.values = t->state;
-        update.iterations = t->optimizer.iterations - started;
-        update.scalars = t->optimizer.scalars;
-        update.scalar_count = optimizer_scalar_count(model->optimizer);
-        update.first_loss = t->first_loss;
-        update.metrics = t->totals;
+        describe_steps(t, started, &update);
         rc = push(t, &update, next, err);
     }
     client_parameters_deinit(&before);
+    return rc;
+}
+
+/* Elastic averaging begins, and begins again, at the centre. */
+static int start_at_centre(struct trainer *t, uint64_t step, struct err *err)
+{
+    struct client_parameters centre;
+    int rc = client_pull_step(t->session->client, step, true, t->vector,
+                              &centre, &t->outcome, err);
+
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    take_values(&centre, t->state, t->vector);
+    rc = take_optimizer(t, &centre, err);
+    client_parameters_deinit(&centre);
+    t->has_slots = rc == 0;
+    return rc;
+}
+
+/* The centre as it is now, in t->gradient. Whoever waits for others keeps what
+ * it has, unless the daemon was away meanwhile. */
+static int pull_centre(struct trainer *t, uint64_t step, uint64_t *version,
+                       struct err *err)
+{
+    size_t n = t->session->model->parameters;
+    struct client *client = t->session->client;
+    struct client_parameters centre;
+    int rc;
+
+    do {
+        rc =
+            client_pull_step(client, step, false, n, &centre, &t->outcome, err);
+    } while (rc == 0 && t->outcome == CLIENT_AGAIN &&
+             client_interruptions(client) == t->interruptions);
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    take_values(&centre, t->gradient, n);
+    *version = centre.head->version;
+    client_parameters_deinit(&centre);
+    return 0;
+}
+
+/* Batches with weights of its own; then it and the centre move towards each
+ * other by alpha times their difference (Zhang, Choromanska and LeCun, "Deep
+ * learning with Elastic Averaging SGD", 2015). */
+static int elastic_step(struct trainer *t, uint64_t step, uint64_t *next,
+                        struct err *err)
+{
+    size_t n = t->session->model->parameters;
+    float alpha = (float)t->task->elastic_alpha;
+    struct client_update update = {.step = step, .count = n};
+    uint64_t started;
+    int rc = t->has_slots ? 0 : start_at_centre(t, step, err);
+
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    started = t->optimizer.iterations;
+    rc = step_batches(t, step, &update.samples, err);
+    if (rc == 0) {
+        rc = pull_centre(t, step, &update.base_version, err);
+    }
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    for (size_t i = 0; i < n; i++) {
+        t->gradient[i] = alpha * (t->gradient[i] - t->state[i]);
+    }
+    update.values = t->gradient;
+    describe_steps(t, started, &update);
+    rc = push(t, &update, next, err);
+    for (size_t i = 0; rc == 0 && t->outcome == CLIENT_OK && i < n; i++) {
+        t->state[i] += t->gradient[i];
+    }
     return rc;
 }
 
@@ -357,7 +412,7 @@ static uint64_t epochs_before(const struct trainer *t, uint64_t step)
     if (t->steps == 0) {
         return t->task->epochs; /* others train them; we only validate */
     }
-    return t->by_epoch ? step : step / t->batches;
+    return step / t->epoch_steps;
 }
 
 /* The step at which this run ends: the last one, or what the first line says.
@@ -379,9 +434,9 @@ static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
     }
     if (!t->by_epoch) {
         uint64_t more =
-            id->until_step < t->batches ? id->until_step : t->batches;
+            id->until_step < t->epoch_steps ? id->until_step : t->epoch_steps;
 
-        last = last * t->batches + (id->has_until_step ? more : 0);
+        last = last * t->epoch_steps + (id->has_until_step ? more : 0);
     }
     return last < t->steps ? last : t->steps;
 }
@@ -392,6 +447,7 @@ static int join(struct trainer *t, struct err *err)
     struct client *client = t->session->client;
 
     t->interruptions = client_interruptions(client);
+    t->has_slots = t->has_slots && !t->elastic;
     return client_join(client, dataset_rows(t->rows), validation_rows(t),
                        &t->at, &t->outcome, err);
 }
@@ -414,7 +470,10 @@ static int work(struct trainer *t, bool *done, struct err *err)
     if (*done) {
         return 0;
     }
-    return t->by_epoch || t->asynchronous
+    if (t->elastic) {
+        return elastic_step(t, step, &t->at.next_step, err);
+    }
+    return t->by_epoch || t->asynchronous || t->period > 1
                ? delta_step(t, step, &t->at.next_step, err)
                : gradient_step(t, step, &t->at.next_step, err);
 }
@@ -451,13 +510,17 @@ static int prepare(struct trainer *t, struct err *err)
     size_t n = dataset_rows(t->rows);
     int rc = net_create(model, &t->net, err);
 
+    t->elastic = t->task->mode == ELEPHAS__V1__MODE__MODE_EASGD;
     t->asynchronous = t->task->mode == ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS ||
-                      t->task->mode == ELEPHAS__V1__MODE__MODE_HOGWILD;
+                      t->task->mode == ELEPHAS__V1__MODE__MODE_HOGWILD ||
+                      t->elastic;
     t->by_epoch = t->task->frequency != ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH;
     t->batches = (n + s->batch_size - 1) / s->batch_size;
-    t->steps = n == 0        ? 0
-               : t->by_epoch ? t->task->epochs
-                             : t->task->epochs * t->batches;
+    t->period = t->by_epoch            ? t->batches
+                : t->task->period != 0 ? t->task->period
+                                       : 1;
+    t->epoch_steps = n != 0 ? (t->batches + t->period - 1) / t->period : 0;
+    t->steps = t->task->epochs * t->epoch_steps;
     t->vector =
         model->parameters * (1 + optimizer_slot_count(model->optimizer));
     t->last_progress = now_ms();
@@ -498,7 +561,7 @@ int train_run(struct session *session, struct output *output, bool *superseded,
               struct err *err)
 {
     struct trainer t = {.session = session, .task = session->task};
-    int rc = read_rows(&t, err);
+    int rc = train_read_rows(session, &t.rows, &t.validation, err);
 
     *superseded = false;
     if (rc == 0) {

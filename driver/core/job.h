@@ -62,6 +62,9 @@ struct job_spec {
     double validation_split; /* 0: none */
     struct job_strings validation_sources;
     struct training_options training; /* partitions = workers */
+    double elastic_alpha;             /* mode easgd; 0: 0.9 / workers */
+    json_t *server_optimizer;         /* as the request has it, or NULL */
+    struct optimizer *server;         /* what it means; owned, or NULL */
     uint64_t seed;
     bool has_seed; /* else the daemon draws one */
     bool shuffle;

@@ -9,6 +9,7 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/optimizer.h"
 #include "driver/core/job_read.h"
 #include "driver/core/job_serve.h"
 #include "driver/core/job_spark.h"
@@ -440,6 +441,8 @@ void job_spec_destroy(struct job_spec **spec)
     job_strings_deinit(&s->validation_sources);
     mem_free(s->engine);
     json_decref(s->engine_options);
+    json_decref(s->server_optimizer);
+    optimizer_destroy(&s->server);
     mem_free(s);
     *spec = NULL;
 }

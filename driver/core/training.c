@@ -70,8 +70,11 @@ static int create_parts(struct training *t, struct err *err)
     if (training_is_synchronous(t)) {
         rc = fixsum_create(training_update_size(t), &t->sum, err);
     }
-    if (rc == 0 && training_wants_gradient(t)) {
-        t->mean = mem_zfloats(t->model->parameters);
+    if (rc == 0) {
+        rc = training_server_init(t, err);
+    }
+    if (rc == 0 && (training_wants_gradient(t) || t->options.server != NULL)) {
+        t->mean = mem_zfloats(training_update_size(t));
         rc = t->mean != NULL ? 0 : err_nomem(err);
     }
     return rc;
@@ -123,6 +126,7 @@ void training_destroy(struct training **training)
     mem_free(t->running);
     fixsum_destroy(&t->sum);
     mem_free_aligned(t->mean);
+    mem_free_aligned(t->server.slots);
     totals_destroy(&t->merged);
     history_deinit(&t->history);
     model_state_deinit(&t->state);
@@ -167,6 +171,14 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
     return a / b + (a % b != 0);
 }
 
+/* Rows of a step, but for the last one of an epoch, which may have fewer. */
+static uint64_t step_size(const struct training *t)
+{
+    uint64_t period = t->options.period;
+
+    return t->options.batch_size * (period != 0 ? period : 1);
+}
+
 int training_admit(struct training *t, struct partition *p, uint64_t samples,
                    uint64_t validation_samples, struct err *err)
 {
@@ -182,7 +194,7 @@ int training_admit(struct training *t, struct partition *p, uint64_t samples,
     p->samples = samples;
     p->validation_samples = t->options.validation ? validation_samples : 0;
     if (t->options.frequency == TRAINING_BATCH) {
-        p->steps = ceil_div(samples, t->options.batch_size);
+        p->steps = ceil_div(samples, step_size(t));
     } else {
         p->steps = samples != 0 ? 1 : 0;
     }
@@ -311,14 +323,14 @@ int training_join(struct training *training, const struct training_join *join,
 uint64_t training_step_rows(const struct training *t, const struct partition *p,
                             uint64_t step)
 {
-    uint64_t batch = t->options.batch_size;
+    uint64_t size = step_size(t);
     uint64_t first;
 
     if (t->options.frequency == TRAINING_EPOCH) {
         return p->samples;
     }
-    first = step % p->steps * batch;
-    return p->samples - first < batch ? p->samples - first : batch;
+    first = step % p->steps * size;
+    return p->samples - first < size ? p->samples - first : size;
 }
 
 const char *training_element(const struct training *t, size_t index,
@@ -430,7 +442,22 @@ uint64_t training_samples(const struct training *training)
 
 uint64_t training_step(const struct training *training)
 {
-    return training->round;
+    const struct training *t = training;
+    uint64_t least = UINT64_MAX;
+
+    if (training_is_synchronous(t)) {
+        return t->round;
+    }
+    for (uint32_t i = 0; i < t->options.partitions; i++) {
+        const struct partition *p = &t->partitions[i];
+        uint64_t begin = t->epoch * p->steps;
+
+        if (p->steps != 0 && p->next_step - begin < p->steps &&
+            p->next_step - begin < least) {
+            least = p->next_step - begin;
+        }
+    }
+    return least != UINT64_MAX && training_all_joined(t) ? least : 0;
 }
 
 uint64_t training_steps_per_epoch(const struct training *training)

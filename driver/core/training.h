@@ -34,7 +34,8 @@ struct training;
 enum training_mode {
     TRAINING_SYNCHRONOUS,
     TRAINING_ASYNCHRONOUS,
-    TRAINING_HOGWILD
+    TRAINING_HOGWILD,
+    TRAINING_EASGD /* asynchronous, deltas are elastic differences */
 };
 enum training_frequency { TRAINING_EPOCH, TRAINING_BATCH };
 
@@ -49,6 +50,13 @@ struct training_options {
     /* asynchronous: what a delta is multiplied by before it is applied; 0:
      * its partition's share of all (docs/PARAMETER_SERVER.md) */
     double delta_scale;
+    uint32_t period;      /* batches of a step with TRAINING_BATCH; 0: one */
+    bool staleness_scale; /* divide a delta by its staleness + 1 */
+    bool bounded;         /* a partition waits rather than be more than ... */
+    uint64_t staleness;   /* ... so many steps ahead of the slowest one */
+    /* Runs on the mean, or on each delta, as if it was a gradient; borrowed,
+     * NULL: none. */
+    const struct optimizer *server;
 };
 
 /* The model is borrowed and must outlive the training; *state moves in (it is
@@ -141,8 +149,8 @@ uint64_t training_version(const struct training *training);
 uint64_t training_epochs_done(const struct training *training);
 /* All epochs are done. */
 bool training_finished(const struct training *training);
-/* Rounds completed within the current epoch, and rounds of an epoch (0 while
- * unknown). */
+/* Rounds completed within the current epoch (asynchronous: its steps that the
+ * slowest partition has done), and rounds of an epoch (0 while unknown). */
 uint64_t training_step(const struct training *training);
 uint64_t training_steps_per_epoch(const struct training *training);
 /* How stale the updates were that were applied (asynchronous). */

@@ -5,12 +5,13 @@
  * thread, so a reader sees whole versions in both modes and no update is lost.
  *
  * The factor is the partition's share of all rows, unless the job names
- * another one: so all deltas of an epoch together move the weights as far as
- * their mean does, which is what a synchronous round would do
- * (docs/PARAMETER_SERVER.md). Moving statistics are averaged in any case, never
- * summed, and no variance falls below 0.
- * The step count of the optimizer is that of the partition with the most
- * steps. Its slots stay with the workers.
+ * another one, or is divided by the staleness (Zhang, Gupta, Lian and Liu,
+ * "Staleness-Aware Async-SGD for Distributed Deep Learning", 2016): so all
+ * deltas of an epoch together move the weights as far as their mean does, which
+ * is what a synchronous round would do (docs/PARAMETER_SERVER.md). Moving
+ * statistics are averaged in any case, never summed, and no variance falls
+ * below 0. The step count of the optimizer is that of the partition with the
+ * most steps. Its slots stay with the workers.
  *
  * Partitions are not kept together: one may be epochs ahead of another. The
  * sums of an epoch are kept from the first partition that completes it until
@@ -56,11 +57,20 @@ struct factors {
 };
 
 static struct factors factors_of(const struct training *t,
-                                 const struct partition *p)
+                                 const struct partition *p,
+                                 const struct training_update *u)
 {
     double share = share_of(t, p);
     double scale = t->options.delta_scale;
 
+    if (t->options.mode == TRAINING_EASGD) {
+        return (struct factors){1, 1}; /* the worker has scaled it */
+    }
+    if (t->options.staleness_scale) {
+        /* with N equal workers it is N - 1: that is the share already */
+        scale = (scale != 0 ? scale : 1) /
+                ((double)(t->version - u->base_version) + 1);
+    }
     return (struct factors){.weight = (float)(scale != 0 ? scale : share),
                             .statistic = (float)share};
 }
@@ -96,10 +106,19 @@ static void apply_values(struct training *t, const struct training_update *u,
         float factor = statistic ? f.statistic : f.weight;
 
         for (size_t i = v->offset; i < v->offset + v->size; i++) {
-            float after = t->state.values[i] - factor * delta_at(u, i);
+            float change = factor * delta_at(u, i);
+            float after = t->state.values[i] - change;
 
-            t->state.values[i] = variance && after < 0 ? 0 : after;
+            if (t->mean != NULL) {
+                t->mean[i] =
+                    variance && after < 0 ? t->state.values[i] : change;
+            } else {
+                t->state.values[i] = variance && after < 0 ? 0 : after;
+            }
         }
+    }
+    if (t->mean != NULL) {
+        training_server_step(t, t->model->parameters);
     }
 }
 
@@ -160,7 +179,7 @@ int training_apply(struct training *t, struct partition *p,
                    const struct training_update *u, struct err *err)
 {
     uint64_t epoch = u->step / p->steps;
-    struct factors factors = factors_of(t, p);
+    struct factors factors = factors_of(t, p, u);
     int rc;
 
     if ((rc = history_reserve(t, epoch, err)) != 0 ||
@@ -183,6 +202,9 @@ int training_apply(struct training *t, struct partition *p,
         totals_clear(p->epoch);
         r->complete++;
         training_async_advance(t);
+    }
+    if (rc == 0 && t->options.server != NULL) {
+        rc = training_check_state(t, err);
     }
     return rc;
 }

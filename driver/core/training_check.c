@@ -75,6 +75,12 @@ int training_check_update(const struct training *t, const struct partition *p,
                        (unsigned long long)u->base_version,
                        (unsigned long long)t->version);
     }
+    if (!training_is_within_bound(t, p, u->step)) {
+        return err_set(err, ERR_STATE,
+                       "it is more than %llu steps ahead of the slowest "
+                       "partition",
+                       (unsigned long long)t->options.staleness);
+    }
     if (u->metrics == NULL) {
         return err_set(err, ERR_INVALID, "it has no metrics");
     }

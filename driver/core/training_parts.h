@@ -8,6 +8,7 @@
  *   training_gate.c      who may go on
  *   training_sync.c      rounds: sum, apply, next
  *   training_async.c     updates applied one by one
+ *   training_server.c    an optimizer on what was pushed
  *   training_diverge.c   losses that explode
  *   training_history.c   sums of epochs, validation, history
  *   training_snapshot.c  save and restore
@@ -82,7 +83,7 @@ struct training {
 
     /* the round in the making (synchronous) */
     struct fixsum *sum;
-    float *mean; /* gradient, with frequency batch */
+    float *mean; /* what an optimizer is to see; NULL: none runs here */
     uint32_t contributed;
     uint32_t lead;            /* partition with the most iterations so far */
     uint64_t lead_iterations; /* its number of them */
@@ -91,6 +92,7 @@ struct training {
     /* asynchronous: epochs_done .. epochs_done + running_count - 1 */
     uint64_t start_iterations; /* of the optimizer, when training began */
     struct staleness staleness;
+    struct optimizer_state server; /* of options.server; its slots are owned */
     struct running_epoch *running;
     size_t running_count;
 
@@ -106,7 +108,8 @@ static inline bool training_is_synchronous(const struct training *t)
 /* Gradients are summed in rounds of one batch; all else are deltas. */
 static inline bool training_wants_gradient(const struct training *t)
 {
-    return training_is_synchronous(t) && t->options.frequency == TRAINING_BATCH;
+    return training_is_synchronous(t) &&
+           t->options.frequency == TRAINING_BATCH && t->options.period <= 1;
 }
 
 /* Asynchronous workers keep optimizer slots of their own: sums of changes
@@ -167,6 +170,20 @@ void training_async_advance(struct training *t);
 int training_running_reserve(struct training *t, uint64_t epoch,
                              struct err *err) ERR_CHECKED;
 void training_running_clear(struct training *t);
+
+/* Whether the partition may be at this step while others are where they are
+ * (options.bounded). */
+bool training_is_within_bound(const struct training *t,
+                              const struct partition *p, uint64_t step);
+
+/* training_server.c: the server's optimizer. Floats of its slots. */
+size_t training_server_count(const struct training *t);
+int training_server_init(struct training *t, struct err *err) ERR_CHECKED;
+/* One step by t->mean, from which it is taken; what else the state vector has
+ * is subtracted (up to `count` floats in all). */
+void training_server_step(struct training *t, size_t count);
+/* Ends the training if the state is not finite any more. */
+int training_check_state(struct training *t, struct err *err) ERR_CHECKED;
 
 /* training_diverge.c */
 /* Keeps what the losses of later epochs are measured by. */

@@ -29,6 +29,7 @@ typedef Elephas__V1__MetricState metric_msg;
 struct draft {
     snapshot_msg head;
     Elephas__V1__OptimizerState optimizer;
+    Elephas__V1__OptimizerState server;
     partition_msg *partitions;
     partition_msg **partition_list;
     epoch_msg *epochs;
@@ -125,6 +126,8 @@ static Elephas__V1__Mode mode_of(const struct training *t)
         return ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS;
     case TRAINING_HOGWILD:
         return ELEPHAS__V1__MODE__MODE_HOGWILD;
+    case TRAINING_EASGD:
+        return ELEPHAS__V1__MODE__MODE_EASGD;
     default:
         return ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
     }
@@ -163,6 +166,15 @@ static void draft_head(struct draft *d, const struct training *t)
     d->optimizer.scalars = source->state.optimizer.scalars;
     d->optimizer.slots = (uint32_t)optimizer_slot_count(t->model->optimizer);
     m->delta_scale = t->options.delta_scale;
+    m->period = t->options.period;
+    if (t->options.server != NULL) {
+        elephas__v1__optimizer_state__init(&d->server);
+        m->server = &d->server;
+        d->server.iterations = t->server.iterations;
+        d->server.n_scalars = optimizer_scalar_count(t->options.server);
+        d->server.scalars = source->server.scalars;
+        d->server.slots = (uint32_t)optimizer_slot_count(t->options.server);
+    }
     m->n_staleness_counts = STALENESS_BUCKETS;
     m->staleness_counts = source->staleness.counts;
     m->staleness_sum = t->staleness.sum;
@@ -175,6 +187,25 @@ static void draft_head(struct draft *d, const struct training *t)
     m->history = t->history.train;
     m->n_validation_history = t->validating != 0 ? width * t->epochs_done : 0;
     m->validation_history = t->history.validation;
+}
+
+/* The state vector and the server's slots are one field. */
+static int pack(const struct training *t, const snapshot_msg *m,
+                struct buf *out, struct err *err)
+{
+    size_t values = t->state.count * sizeof(float);
+    size_t slots = training_server_count(t) * sizeof(float);
+    uint8_t header[WIRE_HEADER_MAX];
+    size_t n = wire_values_header(values + slots, header);
+    int rc;
+
+    if ((rc = wire_pack(&m->base, out, err)) != 0 ||
+        (rc = buf_append(out, header, n, err)) != 0 ||
+        (rc = buf_append(out, t->state.values, values, err)) != 0 ||
+        slots == 0) {
+        return rc;
+    }
+    return buf_append(out, t->server.slots, slots, err);
 }
 
 int training_save(const struct training *training, struct buf *out,
@@ -204,8 +235,7 @@ int training_save(const struct training *training, struct buf *out,
                      &m->validation);
         d.epoch_list[i] = m;
     }
-    rc = wire_pack_values(&d.head.base, t->state.values, t->state.count, out,
-                          err);
+    rc = pack(t, &d.head, out, err);
     draft_deinit(&d);
     return rc;
 }
@@ -216,10 +246,25 @@ static int unfit(const char *what, struct err *err)
                    "snapshot: %s do not fit this job or each other", what);
 }
 
+static bool fits_optimizer(const struct optimizer *optimizer,
+                           const Elephas__V1__OptimizerState *o)
+{
+    if (o == NULL || o->n_scalars != optimizer_scalar_count(optimizer) ||
+        o->slots != optimizer_slot_count(optimizer)) {
+        return false;
+    }
+    for (size_t i = 0; i < o->n_scalars; i++) {
+        if (!isfinite(o->scalars[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int check_head(const struct training *t, const snapshot_msg *m,
                       struct view values, struct err *err)
 {
-    const Elephas__V1__OptimizerState *o = m->optimizer;
+    size_t count;
 
     if (m->format != FORMAT) {
         return err_set(err, ERR_UNSUPPORTED,
@@ -231,23 +276,22 @@ static int check_head(const struct training *t, const snapshot_msg *m,
         m->batch_size != t->options.batch_size ||
         (m->uniform != 0) != t->options.uniform ||
         m->delta_scale != t->options.delta_scale ||
+        (m->period > 1 ? m->period : 1) !=
+            (t->options.period > 1 ? t->options.period : 1) ||
         (m->validation != 0) != t->options.validation ||
         m->n_partitions != t->options.partitions) {
         return unfit("options", err);
     }
-    if (values.len != t->state.count * sizeof(float) ||
-        !fixsum_is_finite(values.data, t->state.count)) {
+    count = t->state.count + training_server_count(t);
+    if (values.len != count * sizeof(float) ||
+        !fixsum_is_finite(values.data, count)) {
         return unfit("values", err);
     }
-    if (o == NULL ||
-        o->n_scalars != optimizer_scalar_count(t->model->optimizer) ||
-        o->slots != optimizer_slot_count(t->model->optimizer)) {
+    if (!fits_optimizer(t->model->optimizer, m->optimizer) ||
+        (t->options.server != NULL
+             ? !fits_optimizer(t->options.server, m->server)
+             : m->server != NULL)) {
         return unfit("optimizer and its state", err);
-    }
-    for (size_t i = 0; i < o->n_scalars; i++) {
-        if (!isfinite(o->scalars[i])) {
-            return unfit("optimizer scalars", err);
-        }
     }
     if (m->epoch > m->epochs || m->epochs_done > m->epoch ||
         (training_is_synchronous(t) && m->epoch - m->epochs_done > 1) ||
@@ -541,7 +585,15 @@ int training_restore(struct training *training, struct view saved,
         t->state.optimizer.iterations = m->optimizer->iterations;
         memcpy(t->state.optimizer.scalars, m->optimizer->scalars,
                m->optimizer->n_scalars * sizeof(double));
-        memcpy(t->state.values, values.data, values.len);
+        memcpy(t->state.values, values.data, t->state.count * sizeof(float));
+        if (m->server != NULL) {
+            t->server.iterations = m->server->iterations;
+            memcpy(t->server.scalars, m->server->scalars,
+                   m->server->n_scalars * sizeof(double));
+            memcpy(t->server.slots,
+                   values.data + t->state.count * sizeof(float),
+                   training_server_count(t) * sizeof(float));
+        }
     }
     wire_free(&base);
     return rc;

@@ -113,7 +113,12 @@ int training_contribute(struct training *t, struct partition *p,
 static void apply_sum(struct training *t)
 {
     if (!training_wants_gradient(t)) {
-        fixsum_subtract_mean(t->sum, t->state.values);
+        if (t->options.server != NULL) {
+            fixsum_mean(t->sum, t->mean);
+            training_server_step(t, t->state.count);
+        } else {
+            fixsum_subtract_mean(t->sum, t->state.values);
+        }
         t->state.optimizer.iterations += t->lead_iterations;
         memcpy(t->state.optimizer.scalars, t->lead_scalars,
                sizeof(t->lead_scalars));
@@ -124,29 +129,6 @@ static void apply_sum(struct training *t)
     }
     t->state.has_optimizer = true;
     fixsum_clear(t->sum);
-}
-
-static int check_state(struct training *t, struct err *err)
-{
-    char text[TRAINING_ELEMENT_SIZE];
-    struct err why = {0};
-
-    if (fixsum_is_finite((const uint8_t *)t->state.values, t->state.count)) {
-        return 0;
-    }
-    for (size_t i = 0; i < t->state.count; i++) {
-        if (!isfinite(t->state.values[i])) {
-            (void)err_set(&why, ERR_INVALID,
-                          "%s became %s in epoch %llu: the training diverges; "
-                          "try a smaller learning rate",
-                          training_element(t, i, text),
-                          isnan(t->state.values[i]) ? "not a number"
-                                                    : "infinite",
-                          (unsigned long long)t->epoch + 1);
-            return training_break(t, &why, err);
-        }
-    }
-    return 0;
 }
 
 /* In partition order, so that the numbers do not depend on who came first. */
@@ -198,6 +180,6 @@ int training_advance(struct training *t, struct err *err)
         return 0;
     }
     apply_sum(t);
-    rc = check_state(t, err);
+    rc = training_check_state(t, err);
     return rc == 0 ? close_round(t, err) : rc;
 }

@@ -133,15 +133,27 @@ static const struct entry entries[] = {
          "asynchronous (default): readers get whole versions; hogwild: no "
          "locks"),
     WORD(OPTIONS_TRAIN, "Training", "mode", mode,
-         "synchronous|asynchronous|hogwild",
-         "synchronous (default), asynchronous or hogwild"),
-    WORD(OPTIONS_TRAIN, "Training", "frequency", frequency, "epoch|batch",
-         "when workers meet: after each epoch (default) or batch"),
+         "synchronous|asynchronous|hogwild|easgd",
+         "synchronous (default), asynchronous, hogwild or easgd (elastic "
+         "averaging)"),
+    TEXT(OPTIONS_TRAIN, "Training", "frequency", frequency, "WORD",
+         "when workers meet: after each epoch (default), batch, or N batches"),
     WORD(OPTIONS_TRAIN, "Training", "average", average, "weighted|uniform",
          "average partitions weighted by their rows (default) or uniform"),
     REAL(OPTIONS_TRAIN, "Training", "delta-scale", delta_scale, "X", 0, 1000,
          "asynchronous, hogwild: apply each delta times X (default: times its"
          " partition's share of the rows); 1 gives Elephas' sum"),
+    WHOLE(OPTIONS_TRAIN, "Training", "staleness", staleness, "S", 0, MAX_COUNT,
+          "asynchronous: a partition waits rather than be more than S steps"
+          " ahead of the slowest one"),
+    FLAG(OPTIONS_TRAIN, "Training", "staleness-scale", 0, staleness_scale,
+         "asynchronous, hogwild: divide each delta by its staleness + 1"),
+    REAL(OPTIONS_TRAIN, "Training", "elastic-alpha", elastic_alpha, "A", 0, 1,
+         "easgd: the part of their difference by which a worker and the centre"
+         " move (default: 0.9 / workers)"),
+    TEXT(OPTIONS_TRAIN, "Training", "server-optimizer", server_optimizer, "OPT",
+         "optimizer that takes what workers push as a gradient: sgd-momentum,"
+         " adam, a Keras name, or its JSON"),
     REAL(OPTIONS_TRAIN, "Training", "validation-split", validation_split, "F",
          0, 1, "keep the last part F of the rows for validation"),
     LIST(OPTIONS_TRAIN, "Training", "validation-data", validation_data, "SRC",
@@ -240,6 +252,7 @@ void options_init(struct options *o)
     o->epochs = 1;
     o->batch_size = 32;
     o->seed = -1;
+    o->staleness = -1;
     o->mode = "synchronous";
     o->frequency = "epoch";
     o->average = "weighted";

@@ -29,7 +29,7 @@ enum {
     OPTIONS_FOLLOW = 1 << 12,  /* logs -f */
     OPTIONS_PS = 1 << 13       /* parameter servers by hand */
 };
-#define OPTIONS_MAX 80
+#define OPTIONS_MAX 96
 
 /* What the command line said. Strings are borrowed from argv or the
  * environment; NULL, 0 and false mean "not given" unless noted. */
@@ -65,6 +65,10 @@ struct options {
     const char *frequency;
     const char *average;
     double delta_scale; /* 0: not given */
+    int64_t staleness;  /* -1: not given */
+    bool staleness_scale;
+    double elastic_alpha; /* 0: not given */
+    const char *server_optimizer;
     double validation_split;
     struct opt_list validation_data;
     int64_t seed; /* -1: none */

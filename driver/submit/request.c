@@ -5,6 +5,7 @@
  */
 #include "driver/submit/request.h"
 
+#include "common/jget.h"
 #include "common/mem.h"
 #include "driver/submit/source.h"
 #include "driver/submit/spark.h"
@@ -243,6 +244,68 @@ static int put_ports(json_t *object, const struct options *o, struct err *err)
     return rc;
 }
 
+/* A word, or a number of batches. */
+static int put_frequency(json_t *training, const char *text, struct err *err)
+{
+    char *end = NULL;
+    long long batches;
+
+    if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0') {
+        return put_text(training, "frequency", "frequency", text, err);
+    }
+    errno = 0;
+    batches = strtoll(text, &end, 10);
+    if (errno != 0 || batches < 1 || batches > INT32_MAX) {
+        return err_set(err, ERR_INVALID,
+                       "--frequency %s: must be epoch, batch or 1 to %d "
+                       "batches",
+                       text, INT32_MAX);
+    }
+    return put(training, "frequency", json_integer(batches), err);
+}
+
+/* A name as it is; JSON as an object. */
+static int put_server_optimizer(json_t *training, const char *text,
+                                struct err *err)
+{
+    json_t *object = NULL;
+    int rc;
+
+    if (text[strspn(text, " \t\r\n")] != '{') {
+        return put_text(training, "server_optimizer", "server-optimizer", text,
+                        err);
+    }
+    rc = jget_parse(text, strlen(text), &object, err);
+    if (rc != 0) {
+        (void)err_wrap(err, "--server-optimizer");
+        return rc;
+    }
+    return put(training, "server_optimizer", object, err);
+}
+
+static int put_averaging(json_t *training, const struct options *o,
+                         struct err *err)
+{
+    int rc = 0;
+
+    if (o->delta_scale != 0) {
+        rc = put(training, "delta_scale", json_real(o->delta_scale), err);
+    }
+    if (rc == 0 && o->staleness >= 0) {
+        rc = put(training, "staleness", json_integer(o->staleness), err);
+    }
+    if (rc == 0 && o->staleness_scale) {
+        rc = put(training, "staleness_scale", json_true(), err);
+    }
+    if (rc == 0 && o->elastic_alpha != 0) {
+        rc = put(training, "elastic_alpha", json_real(o->elastic_alpha), err);
+    }
+    if (rc == 0 && o->server_optimizer != NULL) {
+        rc = put_server_optimizer(training, o->server_optimizer, err);
+    }
+    return rc;
+}
+
 static int put_training(json_t *request, const struct options *o,
                         struct err *err)
 {
@@ -259,13 +322,13 @@ static int put_training(json_t *request, const struct options *o,
         rc = put_text(training, "mode", "mode", o->mode, err);
     }
     if (rc == 0) {
-        rc = put_text(training, "frequency", "frequency", o->frequency, err);
+        rc = put_frequency(training, o->frequency, err);
     }
     if (rc == 0) {
         rc = put_text(training, "average", "average", o->average, err);
     }
-    if (rc == 0 && o->delta_scale != 0) {
-        rc = put(training, "delta_scale", json_real(o->delta_scale), err);
+    if (rc == 0) {
+        rc = put_averaging(training, o, err);
     }
     if (rc == 0 && o->memory != 0) {
         rc = put(training, "memory", json_integer(o->memory), err);

@@ -31,12 +31,12 @@ def main():
         s.daemon()
         for way in WAYS:
             for n in workers:
-                if only not in " ".join(way):
+                if only not in " ".join(map(str, way)):
                     continue
                 runs = [one_run(s, n, seed, way) for seed in range(seeds)]
                 good = [r.accuracy for r in runs if r.accuracy is not None]
                 stale = [r.staleness for r in runs if r.staleness is not None]
-                print(f"| `{' '.join(way) or 'synchronous'}` | {n} | "
+                print(f"| `{' '.join(map(str, way)) or 'synchronous'}` | {n} | "
                       + (f"{sum(good) / len(good):.4f} | {min(good):.3f} | {max(good):.3f}" if good else "- | - | -")
                       + f" | {len(runs) - len(good)} | "
                       + (f"{sum(stale) / len(stale):.2f}" if stale else "-") + " |", flush=True)

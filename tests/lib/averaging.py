@@ -9,13 +9,31 @@ COLUMNS = ["--label", "label", "--scale", 255, "--nb-classes", 10]
 Run = namedtuple("Run", "accuracy staleness error")
 
 # options of `train`, beside --workers and --seed
+A, B = ["--mode", "asynchronous"], ["--frequency", "batch"]
 WAYS = [
     [],
-    ["--frequency", "batch"],
-    ["--mode", "asynchronous"],
+    B,
+    ["--frequency", 8],
+    A,
+    [*A, *B],
+    [*A, "--frequency", 8],
     ["--mode", "hogwild"],
-    ["--mode", "asynchronous", "--frequency", "batch"],
-    ["--mode", "hogwild", "--frequency", "batch"],
+    ["--mode", "hogwild", *B],
+    [*A, "--staleness", 1],
+    [*A, *B, "--staleness", 2],
+    [*A, "--staleness-scale"],
+    [*A, *B, "--staleness-scale"],
+    ["--mode", "easgd"],
+    ["--mode", "easgd", *B],
+    ["--mode", "easgd", "--frequency", 8],
+    ["--server-optimizer", "sgd-momentum"],
+    ["--server-optimizer", "adam"],
+    [*A, "--server-optimizer", "sgd-momentum"],
+    [*A, "--server-optimizer", "adam"],
+    [*A, *B, "--server-optimizer", "sgd-momentum"],
+    [*A, *B, "--server-optimizer", "adam"],
+    [*A, "--delta-scale", 1],
+    [*A, *B, "--delta-scale", 1],
 ]
 
 

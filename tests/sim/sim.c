@@ -127,13 +127,42 @@ void sim_forget_messages(struct sim *sim)
     sim->event_count = kept;
 }
 
+/* How what workers push is put together. */
+static void draw_averaging(struct sim *sim)
+{
+    struct training_options *o = &sim->options;
+    bool async = o->mode != TRAINING_SYNCHRONOUS;
+    bool scaled = async && o->mode != TRAINING_EASGD;
+    struct err err = {0};
+
+    if (o->frequency == TRAINING_BATCH && sim_chance(sim, 50)) {
+        o->period = 1 + (uint32_t)sim_below(sim, 4);
+    }
+    if (scaled && sim_chance(sim, 50)) {
+        o->delta_scale = sim_chance(sim, 50) ? 1 : 0.5;
+    }
+    o->staleness_scale = scaled && sim_chance(sim, 25);
+    if (async && sim_chance(sim, 40)) {
+        o->bounded = true;
+        o->staleness = sim_below(sim, 4);
+    }
+    if ((scaled ||
+         (!async && (o->frequency == TRAINING_EPOCH || o->period > 1))) &&
+        sim_chance(sim, 30)) {
+        unit_ok(optimizer_create(sim_chance(sim, 50) ? "Adam" : "RMSprop", NULL,
+                                 &sim->optimizer, &err),
+                &err);
+        o->server = sim->optimizer;
+    }
+}
+
 static void draw_job(struct sim *sim)
 {
     static const char *const optimizers[][2] = {
         {"sgd", "{}"}, {"sgd", "{\"momentum\": 0.9}"}, {"adam", "{}"}};
     static const enum training_mode modes[] = {
-        TRAINING_SYNCHRONOUS, TRAINING_SYNCHRONOUS, TRAINING_ASYNCHRONOUS,
-        TRAINING_HOGWILD};
+        TRAINING_SYNCHRONOUS,  TRAINING_SYNCHRONOUS, TRAINING_ASYNCHRONOUS,
+        TRAINING_ASYNCHRONOUS, TRAINING_HOGWILD,     TRAINING_EASGD};
     uint64_t optimizer = sim_below(sim, 3);
     struct training_options *o = &sim->options;
     struct err err = {0};
@@ -141,13 +170,11 @@ static void draw_job(struct sim *sim)
     o->partitions = 1 + (uint32_t)sim_below(sim, SIM_MAX_PARTITIONS);
     o->epochs = 1 + (uint32_t)sim_below(sim, 4);
     o->batch_size = 1 + (uint32_t)sim_below(sim, 6);
-    o->mode = modes[sim_below(sim, 4)];
+    o->mode = modes[sim_below(sim, 6)];
     o->frequency = sim_chance(sim, 50) ? TRAINING_BATCH : TRAINING_EPOCH;
     o->uniform = sim_chance(sim, 25);
     o->validation = sim_chance(sim, 50);
-    if (o->mode != TRAINING_SYNCHRONOUS && sim_chance(sim, 50)) {
-        o->delta_scale = sim_chance(sim, 50) ? 1 : 0.5;
-    }
+    draw_averaging(sim);
     for (uint32_t p = 0; p < o->partitions; p++) {
         sim->rows[p] = sim_chance(sim, 20) ? 0 : sim_below(sim, 20);
         sim->held[p] =
@@ -194,6 +221,7 @@ void sim_destroy(struct sim **sim)
     server_deinit(s);
     json_decref(s->history);
     model_destroy(&s->model);
+    optimizer_destroy(&s->optimizer);
     free(s);
     *sim = NULL;
 }

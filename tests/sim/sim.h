@@ -99,12 +99,19 @@ struct worker {
     uint64_t next_validation;
 };
 
+/* What the parameters, and the server's optimizer, must be. */
+struct shadow {
+    float values[LINEAR_MAX];
+    float slots[LINEAR_MAX];
+    struct optimizer_state optimizer;
+};
+
 struct server {
     struct training *training; /* NULL: down */
     int incarnation;
-    struct buf snapshot;            /* empty: none yet */
-    float shadow[LINEAR_MAX];       /* asynchronous: applied by hand */
-    float saved_shadow[LINEAR_MAX]; /* with the snapshot */
+    struct buf snapshot;        /* empty: none yet */
+    struct shadow shadow;       /* asynchronous: applied by hand */
+    struct shadow saved_shadow; /* with the snapshot */
     uint64_t saved_version;
     uint64_t last_version;
     bool applied[SIM_MAX_PARTITIONS][SIM_MAX_STEPS];
@@ -122,6 +129,7 @@ struct sim {
     /* the job */
     struct model *model;
     struct training_options options;
+    struct optimizer *optimizer; /* of the server, or NULL */
     uint64_t rows[SIM_MAX_PARTITIONS];
     uint64_t held[SIM_MAX_PARTITIONS]; /* validation rows */
     /* the calm run */

@@ -98,13 +98,18 @@ void server_start(struct sim *sim)
         unit_ok(training_restore(s->training, buf_view(&s->snapshot), &err),
                 &err);
     } else {
-        memcpy(s->saved_shadow, training_state(s->training)->values,
+        memcpy(s->saved_shadow.values, training_state(s->training)->values,
                training_state(s->training)->count * sizeof(float));
+        if (sim->optimizer != NULL) {
+            optimizer_state_init(sim->optimizer, sim->model,
+                                 &s->saved_shadow.optimizer,
+                                 s->saved_shadow.slots);
+        }
     }
     sim_check(sim, training_version(s->training) == s->saved_version,
               "restored at version %llu",
               (unsigned long long)training_version(s->training));
-    memcpy(s->shadow, s->saved_shadow, sizeof(s->shadow));
+    s->shadow = s->saved_shadow;
     s->last_version = s->saved_version;
     /* a snapshot from before all had joined has applied what it says itself */
     if (training_joined(s->training) == sim->options.partitions ||
@@ -142,7 +147,7 @@ static void save(struct sim *sim)
     buf_deinit(&s->snapshot);
     s->snapshot = next;
     s->saved_version = training_version(s->training);
-    memcpy(s->saved_shadow, s->shadow, sizeof(s->shadow));
+    s->saved_shadow = s->shadow;
 }
 
 static void give_parameters(const struct training *t, struct answer *a)
@@ -156,7 +161,8 @@ static void give_parameters(const struct training *t, struct answer *a)
 }
 
 /* What an asynchronous delta of this partition counts for, by the book. */
-static float factor_of(const struct sim *sim, uint32_t partition)
+static float factor_of(const struct sim *sim, uint32_t partition,
+                       uint64_t stale)
 {
     const struct training_options *o = &sim->options;
     double joined = 0;
@@ -168,6 +174,13 @@ static float factor_of(const struct sim *sim, uint32_t partition)
             of_joined += o->uniform ? sim->rows[p] != 0 : (double)sim->rows[p];
         }
     }
+    if (o->mode == TRAINING_EASGD) {
+        return 1;
+    }
+    if (o->staleness_scale) {
+        return (float)((o->delta_scale != 0 ? o->delta_scale : 1) /
+                       (double)(stale + 1));
+    }
     if (o->delta_scale != 0) {
         return (float)o->delta_scale;
     }
@@ -175,27 +188,73 @@ static float factor_of(const struct sim *sim, uint32_t partition)
                    joined / o->partitions);
 }
 
+static void shadow_update(struct sim *sim, const struct training_update *u,
+                          float factor)
+{
+    struct shadow *s = &sim->server.shadow;
+    float change[LINEAR_MAX];
+
+    for (uint64_t i = 0; i < u->end; i++) {
+        float delta;
+
+        memcpy(&delta, u->values + i * sizeof(delta), sizeof(delta));
+        change[i] = factor * delta;
+        if (sim->optimizer == NULL) {
+            s->values[i] = s->values[i] - change[i];
+        }
+    }
+    if (sim->optimizer != NULL) {
+        s->optimizer.slots = s->slots;
+        optimizer_step(sim->optimizer, sim->model, &s->optimizer, s->values,
+                       change);
+    }
+}
+
+static uint64_t steps_applied(const struct sim *sim, uint32_t partition)
+{
+    uint64_t n = 0;
+
+    while (n < SIM_MAX_STEPS && sim->server.applied[partition][n]) {
+        n++;
+    }
+    return n;
+}
+
+/* No partition is further ahead of one that still works than is allowed. */
+static void check_bound(struct sim *sim, const struct training_update *u)
+{
+    for (uint32_t p = 0; sim->options.bounded && p < sim->options.partitions;
+         p++) {
+        uint64_t done = steps_applied(sim, p);
+
+        sim_check(sim,
+                  done == worker_steps(sim, p) * sim->options.epochs ||
+                      u->step <= done + sim->options.staleness,
+                  "partition %u applies step %llu, partition %u has done %llu",
+                  u->partition, (unsigned long long)u->step, p,
+                  (unsigned long long)done);
+    }
+}
+
 /* An update that was applied was not applied before. */
 static void note_update(struct sim *sim, const struct training_update *u,
                         const struct answer *a)
 {
     struct server *s = &sim->server;
-    float factor;
 
     if (a->rc != 0 || a->reply.status != TRAINING_APPLIED) {
         return;
     }
-    factor = factor_of(sim, u->partition);
     sim_check(sim, u->step < SIM_MAX_STEPS, "too many steps");
     sim_check(sim, !s->applied[u->partition][u->step],
               "partition %u: step %llu was applied twice", u->partition,
               (unsigned long long)u->step);
+    check_bound(sim, u);
     s->applied[u->partition][u->step] = true;
-    for (uint64_t i = 0; !is_synchronous(sim) && i < u->end; i++) {
-        float delta;
-
-        memcpy(&delta, u->values + i * sizeof(delta), sizeof(delta));
-        s->shadow[i] = s->shadow[i] - factor * delta;
+    if (!is_synchronous(sim)) {
+        shadow_update(sim, u,
+                      factor_of(sim, u->partition,
+                                a->reply.version - 1 - u->base_version));
     }
 }
 
@@ -339,7 +398,7 @@ void server_check(struct sim *sim)
     sim_check(sim, version >= s->last_version, "the version falls");
     sim_check(sim, version <= sim->versions, "more versions than there are");
     s->last_version = version;
-    want = is_synchronous(sim) ? sim->reference[version] : s->shadow;
+    want = is_synchronous(sim) ? sim->reference[version] : s->shadow.values;
     sim_check(sim,
               memcmp(training_state(t)->values, want,
                      training_state(t)->count * sizeof(float)) == 0,

@@ -13,11 +13,12 @@
 
 uint64_t worker_steps(const struct sim *sim, uint32_t partition)
 {
+    const struct training_options *o = &sim->options;
     uint64_t rows = sim->rows[partition];
-    uint64_t batch = sim->options.batch_size;
+    uint64_t size = o->batch_size * (o->period > 1 ? o->period : 1);
 
-    return sim->options.frequency == TRAINING_BATCH ? (rows + batch - 1) / batch
-                                                    : rows != 0;
+    return o->frequency == TRAINING_BATCH ? (rows + size - 1) / size
+                                          : rows != 0;
 }
 
 static void ask(struct sim *sim, size_t index, enum message_kind kind,

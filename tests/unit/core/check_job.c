@@ -200,6 +200,15 @@ START_TEST(json_is_the_same_request)
     check_round_trip(HEAD DATA ",\"validation\":{\"source\":[\"/v.csv\"]}}");
     check_round_trip(
         HEAD DATA ",\"training\":{\"mode\":\"hogwild\",\"delta_scale\":0.5}}");
+    check_round_trip(HEAD DATA ",\"training\":{\"mode\":\"asynchronous\","
+                               "\"frequency\":7,\"staleness\":0,"
+                               "\"staleness_scale\":true,"
+                               "\"server_optimizer\":\"sgd-momentum\"}}");
+    check_round_trip(HEAD DATA ",\"training\":{\"frequency\":7,"
+                               "\"server_optimizer\":{\"class_name\":\"Adam\","
+                               "\"config\":{\"learning_rate\":0.5}}}}");
+    check_round_trip(HEAD DATA ",\"training\":{\"mode\":\"easgd\","
+                               "\"elastic_alpha\":0.25}}");
     check_round_trip("{\"kind\":\"predict\",\"source_job\":\"j12\","
                      "\"data\":{\"source\":\"/d/a.jsonl\"},\"batch_size\":7}");
 }
@@ -324,6 +333,46 @@ static const struct refusal refusals[] = {
      ERR_INVALID, "training: delta_scale: 0 is out of range"},
     {HEAD DATA ",\"training\":{\"delta_scale\":1}}", ERR_INVALID,
      "training: delta_scale and mode synchronous"},
+    {HEAD DATA ",\"training\":{\"mode\":\"easgd\",\"delta_scale\":1}}",
+     ERR_INVALID, "training: delta_scale and mode easgd"},
+    {HEAD DATA ",\"training\":{\"staleness_scale\":true}}", ERR_INVALID,
+     "staleness_scale and mode synchronous"},
+    {HEAD DATA ",\"training\":{\"mode\":\"easgd\",\"staleness_scale\":true}}",
+     ERR_INVALID, "staleness_scale and mode easgd"},
+    {HEAD DATA ",\"training\":{\"staleness\":0}}", ERR_INVALID,
+     "staleness and mode synchronous"},
+    {HEAD DATA ",\"training\":{\"mode\":\"hogwild\",\"staleness\":-1}}",
+     ERR_INVALID, "staleness: -1"},
+    {HEAD DATA ",\"training\":{\"mode\":\"hogwild\",\"elastic_alpha\":0.5}}",
+     ERR_INVALID, "elastic_alpha and another mode"},
+    {HEAD DATA ",\"training\":{\"mode\":\"easgd\",\"elastic_alpha\":1.5}}",
+     ERR_INVALID, "elastic_alpha: 1.5"},
+    {HEAD DATA ",\"training\":{\"mode\":\"easgd\",\"average\":\"uniform\"}}",
+     ERR_INVALID, "average uniform and mode easgd"},
+    {HEAD DATA
+     ",\"training\":{\"mode\":\"easgd\",\"server_optimizer\":\"adam\"}}",
+     ERR_INVALID, "server_optimizer and mode easgd"},
+    {HEAD DATA
+     ",\"training\":{\"frequency\":\"batch\",\"server_optimizer\":\"adam\"}}",
+     ERR_INVALID, "server_optimizer, mode synchronous and frequency batch"},
+    {HEAD DATA ",\"training\":{\"frequency\":1,\"server_optimizer\":\"adam\"}}",
+     ERR_INVALID, "server_optimizer, mode synchronous and frequency batch"},
+    {HEAD DATA ",\"training\":{\"server_optimizer\":\"adamant\"}}",
+     ERR_UNSUPPORTED, "training: server_optimizer: "},
+    {HEAD DATA ",\"training\":{\"server_optimizer\":{\"class_name\":\"SGD\","
+               "\"config\":{\"learning_rat\":1}}}}",
+     ERR_UNSUPPORTED, "learning_rat"},
+    {HEAD DATA ",\"training\":{\"server_optimizer\":7}}", ERR_INVALID,
+     "server_optimizer: a name or an object"},
+    {HEAD DATA ",\"training\":{\"frequency\":0}}", ERR_INVALID,
+     "training: frequency: 0"},
+    {HEAD DATA ",\"training\":{\"frequency\":\"a number of batches\"}}",
+     ERR_INVALID, "give the number"},
+    {HEAD DATA ",\"training\":{\"mode\":\"fastest\"}}", ERR_INVALID,
+     "synchronous, asynchronous, hogwild or easgd is"},
+    {HEAD DATA ",\"training\":{\"mode\":\"easgd\"},\"engine\":{\"name\":"
+               "\"spark\",\"rounds\":\"stage\"}}",
+     ERR_INVALID, "mode easgd and rounds stage"},
     {HEAD DATA ",\"training\":{\"seed\":-4}}", ERR_INVALID,
      "training: seed: -4"},
     {HEAD DATA ",\"engine\":{\"name\":\"spark\",\"masters\":\"x\"}}",

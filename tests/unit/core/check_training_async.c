@@ -144,6 +144,63 @@ START_TEST(a_delta_counts_for_its_share)
 }
 END_TEST
 
+/* delta_scale / (staleness + 1); without a scale, 1. */
+START_TEST(a_stale_delta_counts_for_less)
+{
+    struct training_options options = {.partitions = 2,
+                                       .epochs = 6,
+                                       .batch_size = 100,
+                                       .mode = TRAINING_ASYNCHRONOUS,
+                                       .staleness_scale = true,
+                                       .delta_scale = _i == 0 ? 0 : 0.5};
+    struct model *model = the_model("sgd");
+    const uint64_t rows[2] = {6, 6};
+    struct training *t = begin(model, &options, rows, NULL);
+    struct training_reply reply;
+    struct linear_work work;
+    struct err err = {0};
+
+    for (uint64_t stale = 0; stale < 4; stale++) {
+        float before = training_state(t)->values[2];
+
+        linear_compute(model, &options, training_state(t),
+                       training_version(t) - stale, 0, 6, stale, &work);
+        work.values[2] = 1;
+        unit_ok(training_update(t, &work.update, &reply, &err), &err);
+        linear_work_deinit(&work);
+        unit_assert_close(before - training_state(t)->values[2],
+                          (_i == 0 ? 1 : 0.5) / (double)(stale + 1), 1e-6);
+    }
+    training_destroy(&t);
+    model_destroy(&model);
+}
+END_TEST
+
+/* The worker has scaled an elastic difference. */
+START_TEST(elastic_differences_count_in_full)
+{
+    struct training_options options = {.partitions = 4,
+                                       .epochs = 2,
+                                       .batch_size = 100,
+                                       .mode = TRAINING_EASGD};
+    struct model *model = the_model("sgd");
+    const uint64_t rows[4] = {6, 6, 6, 6};
+    struct training *t = begin(model, &options, rows, NULL);
+    struct training_reply reply;
+    struct linear_work work;
+    float before = training_state(t)->values[2];
+    struct err err = {0};
+
+    linear_compute(model, &options, training_state(t), 0, 0, 6, 0, &work);
+    work.values[2] = 0.25F;
+    unit_ok(training_update(t, &work.update, &reply, &err), &err);
+    linear_work_deinit(&work);
+    ck_assert(training_state(t)->values[2] == before - 0.25F);
+    training_destroy(&t);
+    model_destroy(&model);
+}
+END_TEST
+
 START_TEST(staleness_is_counted)
 {
     struct training_options options = {.partitions = 2,
@@ -506,6 +563,8 @@ static TCase *basic(void)
 
     tcase_add_loop_test(tc, updates_are_applied_as_they_come, 0, 4);
     tcase_add_loop_test(tc, a_delta_counts_for_its_share, 0, 4);
+    tcase_add_loop_test(tc, a_stale_delta_counts_for_less, 0, 2);
+    tcase_add_test(tc, elastic_differences_count_in_full);
     tcase_add_test(tc, staleness_is_counted);
     tcase_add_test(tc, staleness_has_bounds);
     tcase_add_test(tc, an_older_attempt_is_told_to_end);

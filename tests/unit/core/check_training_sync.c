@@ -201,6 +201,43 @@ START_TEST(batch_rounds_are_steps_of_the_combined_batch)
 }
 END_TEST
 
+/* Rounds of several batches: as epochs of them; one of all batches of an
+ * epoch is the epoch itself, also with rows that do not divide. */
+START_TEST(rounds_of_several_batches_are_short_epochs)
+{
+    struct training_options options = {.partitions = N,
+                                       .epochs = 3,
+                                       .batch_size = 2,
+                                       .frequency = TRAINING_BATCH,
+                                       .period = 2};
+    struct training_options whole = options;
+    struct model *model = the_model("adam", "{}");
+    const uint64_t rows[N] = {10, 3, 7}; /* 5, 2 and 4 batches */
+    struct training *t = run(model, &options, rows, orders[_i]);
+    struct training *other = run(model, &options, rows, orders[0]);
+
+    ck_assert_uint_eq(training_steps_per_epoch(t), 3);
+    ck_assert_uint_eq(training_version(t), 9);
+    /* of the partition with the most batches */
+    ck_assert_uint_eq(training_state(t)->optimizer.iterations, 15);
+    ck_assert_mem_eq(training_state(t)->values, training_state(other)->values,
+                     training_state(t)->count * sizeof(float));
+    training_destroy(&t);
+    training_destroy(&other);
+    options.period = 5;
+    whole.frequency = TRAINING_EPOCH;
+    whole.period = 0;
+    t = run(model, &options, rows, orders[_i]);
+    other = run(model, &whole, rows, orders[_i]);
+    ck_assert_uint_eq(training_version(t), 3);
+    ck_assert_mem_eq(training_state(t)->values, training_state(other)->values,
+                     training_state(t)->count * sizeof(float));
+    training_destroy(&t);
+    training_destroy(&other);
+    model_destroy(&model);
+}
+END_TEST
+
 START_TEST(rounds_wait_for_all_who_have_a_step)
 {
     struct training_options options = {.partitions = N,
@@ -328,6 +365,7 @@ static TCase *basic(void)
     tcase_add_test(tc, one_partition_is_plain_training);
     tcase_add_loop_test(tc, epoch_rounds_are_weighted_means, 0, 4);
     tcase_add_loop_test(tc, batch_rounds_are_steps_of_the_combined_batch, 0, 5);
+    tcase_add_loop_test(tc, rounds_of_several_batches_are_short_epochs, 0, 3);
     tcase_add_test(tc, rounds_wait_for_all_who_have_a_step);
     tcase_add_test(tc, moving_statistics_are_averaged);
     tcase_add_test(tc, scalars_follow_the_longest_partition);

@@ -159,10 +159,10 @@ static inline void linear_compute(const struct model *model,
     uint64_t batch = options->batch_size;
     bool by_batch = options->frequency == TRAINING_BATCH;
     bool sync = options->mode == TRAINING_SYNCHRONOUS;
-    uint64_t steps = (samples + batch - 1) / batch;
-    uint64_t first = by_batch ? step % steps * batch : 0;
-    uint64_t end =
-        by_batch && first + batch < samples ? first + batch : samples;
+    uint64_t size = batch * (options->period > 1 ? options->period : 1);
+    uint64_t steps = (samples + size - 1) / size;
+    uint64_t first = by_batch ? step % steps * size : 0;
+    uint64_t end = by_batch && first + size < samples ? first + size : samples;
     float state[LINEAR_MAX];
     struct optimizer_state o = from->optimizer;
     struct training_update *u = &work->update;
@@ -180,7 +180,7 @@ static inline void linear_compute(const struct model *model,
     u->metrics = work->metrics;
     u->values = (const uint8_t *)work->values;
     u->first_loss = 1;
-    if (by_batch && sync) {
+    if (by_batch && sync && options->period <= 1) {
         u->gradient = true;
         u->iterations = 1;
         linear_batch(state, options->partitions, p, first, end - first,

@@ -88,6 +88,10 @@ START_TEST(the_longest_training)
     o.validation_split = 0.25;
     o.mode = "hogwild";
     o.delta_scale = 0.5;
+    o.staleness = 0;
+    o.staleness_scale = true;
+    o.elastic_alpha = 0.25;
+    o.server_optimizer = " {\"class_name\": \"SGD\"}";
     assert_request(
         &o, REQUEST_TRAIN,
         "{\"kind\":\"train\",\"name\":\"night run\",\"data\":{"
@@ -98,7 +102,9 @@ START_TEST(the_longest_training)
         "\"validation\":{\"split\":0.25},"
         "\"training\":{\"epochs\":3,\"batch_size\":64,"
         "\"mode\":\"hogwild\",\"frequency\":\"batch\","
-        "\"average\":\"uniform\",\"delta_scale\":0.5,\"memory\":4096,"
+        "\"average\":\"uniform\",\"delta_scale\":0.5,\"staleness\":0,"
+        "\"staleness_scale\":true,\"elastic_alpha\":0.25,"
+        "\"server_optimizer\":{\"class_name\":\"SGD\"},\"memory\":4096,"
         "\"seed\":9007199254740993,"
         "\"shuffle\":false},\"workers\":4,\"engine\":{\"name\":\"local\"}}");
 }

@@ -62,9 +62,23 @@ static int run_worker(const char *url, size_t rows, char *out, bool *superseded,
     return rc;
 }
 
+/* The end of a step: the weights are the master's again, or they and the
+ * master's move towards each other. */
+static void exchange(const struct master *m, float *own, float *master)
+{
+    for (size_t i = 0; i < m->model->parameters; i++) {
+        float e = (float)m->alpha * (master[i] - own[i]);
+
+        master[i] = m->alpha == 0 ? own[i] : master[i] - e;
+        own[i] = m->alpha == 0 ? own[i] : own[i] + e;
+    }
+}
+
 /* What a plain loop over the same batches gives. */
 static void reference(const struct master *m, struct model_state *state)
 {
+    uint64_t period = !m->by_batch ? STEPS : m->period != 0 ? m->period : 1;
+    float *own = mem_floats(m->model->parameters);
     const struct row_layout layout = {3, 2, false, 5};
     struct net *net = NULL;
     struct batch *batch = NULL;
@@ -72,6 +86,7 @@ static void reference(const struct master *m, struct model_state *state)
     uint64_t order[ROWS];
     struct err err = {0};
 
+    memcpy(own, state->values, m->model->parameters * sizeof(*own));
     unit_ok(net_create(m->model, &net, &err), &err);
     unit_ok(batch_create(m->model, &layout, BATCH, &batch, &err), &err);
     for (uint64_t step = 0; step < EPOCHS * STEPS; step++) {
@@ -89,12 +104,16 @@ static void reference(const struct master *m, struct model_state *state)
 
             batch_add(batch, row);
         }
-        unit_ok(net_gradient(net, state->values, batch_net(batch), &draws,
-                             gradient, NULL, NULL, &err),
+        unit_ok(net_gradient(net, own, batch_net(batch), &draws, gradient, NULL,
+                             NULL, &err),
                 &err);
-        optimizer_step(m->model->optimizer, m->model, &state->optimizer,
-                       state->values, gradient);
+        optimizer_step(m->model->optimizer, m->model, &state->optimizer, own,
+                       gradient);
+        if ((step % STEPS + 1) % period == 0 || (step + 1) % STEPS == 0) {
+            exchange(m, own, state->values);
+        }
     }
+    mem_free_aligned(own);
     net_destroy(&net);
     batch_destroy(&batch);
     mem_free_aligned(gradient);
@@ -106,16 +125,25 @@ struct scene {
     struct model_state want; /* of the plain loop */
 };
 
-static void scene_start(struct scene *s, bool by_batch)
+static void scene_set(struct scene *s, bool by_batch, uint32_t period,
+                      double alpha)
 {
     struct err err = {0};
 
     master_init(&s->master);
     s->master.by_batch = by_batch;
+    s->master.period = period;
+    s->master.asynchronous = alpha != 0;
+    s->master.alpha = alpha;
     unit_ok(model_state_init(s->master.model, &s->want, &err), &err);
     copy_state(&s->master, &s->master.state, &s->want);
     reference(&s->master, &s->want);
     fake_start(&s->fake, master_answer, &s->master);
+}
+
+static void scene_start(struct scene *s, bool by_batch)
+{
+    scene_set(s, by_batch, 0, 0);
 }
 
 static void scene_stop(struct scene *s)
@@ -273,6 +301,67 @@ START_TEST(asynchronous_steps_keep_their_slots)
 }
 END_TEST
 
+/* Steps of 4 batches, of which an epoch has 6: the second step has 2. */
+START_TEST(steps_may_have_several_batches)
+{
+    struct scene s;
+
+    scene_set(&s, true, 4, 0);
+    scene_run(&s, false);
+    ck_assert_uint_eq(s.master.next_step, (uint64_t)EPOCHS * 2);
+    scene_check(&s, 1e-5);
+    scene_stop(&s);
+    /* another attempt goes on in the middle of an epoch */
+    scene_set(&s, true, 4, 0);
+    s.master.stop_at = 3;
+    scene_run(&s, false);
+    s.master.stop_at = UINT64_MAX;
+    scene_run(&s, false);
+    scene_check(&s, 1e-5);
+    scene_stop(&s);
+}
+END_TEST
+
+static const struct {
+    bool by_batch;
+    uint32_t period;
+    double alpha;
+} elastics[] = {{false, 0, 0.5}, {true, 0, 0.25}, {true, 4, 0.5}, {true, 4, 1}};
+
+START_TEST(elastic_weights_stay_with_the_worker)
+{
+    struct scene s;
+
+    scene_set(&s, elastics[_i].by_batch, elastics[_i].period,
+              elastics[_i].alpha);
+    scene_run(&s, false);
+    for (size_t i = 0; i < s.master.model->parameters; i++) {
+        unit_assert_close(s.master.state.values[i], s.want.values[i], 1e-5);
+    }
+    ck_assert_uint_eq(s.master.next_validation, EPOCHS);
+    scene_stop(&s);
+}
+END_TEST
+
+/* Whoever waits at the exchange keeps what it has computed; after a daemon
+ * that fell back, and in a new attempt, it begins at the centre. */
+START_TEST(elastic_averaging_begins_at_the_centre)
+{
+    struct scene s;
+
+    scene_set(&s, true, 2, 1);
+    s.master.not_yet = 1; /* before there is anything to keep */
+    s.master.old_step = 3;
+    s.master.forget_at = 5;
+    scene_run(&s, false);
+    ck_assert(s.master.forgot);
+    ck_assert_uint_eq(s.master.joins, 3);
+    ck_assert_uint_eq(s.master.next_step, (uint64_t)EPOCHS * 3);
+    ck_assert_uint_eq(s.master.next_validation, EPOCHS);
+    scene_stop(&s);
+}
+END_TEST
+
 START_TEST(a_partition_without_rows_only_validates)
 {
     struct scene s;
@@ -303,6 +392,9 @@ static TCase *all(void)
     tcase_add_test(tc, waits_as_long_as_it_takes);
     tcase_add_test(tc, a_daemon_that_fell_back_is_caught_up_with);
     tcase_add_test(tc, asynchronous_steps_keep_their_slots);
+    tcase_add_test(tc, steps_may_have_several_batches);
+    tcase_add_loop_test(tc, elastic_weights_stay_with_the_worker, 0, 4);
+    tcase_add_test(tc, elastic_averaging_begins_at_the_centre);
     tcase_add_test(tc, a_partition_without_rows_only_validates);
     return tc;
 }

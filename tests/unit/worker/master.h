@@ -33,6 +33,8 @@ struct master {
     struct buf encoded;
     bool by_batch;
     bool asynchronous;
+    uint32_t period; /* batches of a step; 0: one */
+    double alpha;    /* elastic averaging, or 0 */
     bool shuffle;
     uint64_t version;
     uint64_t next_step;
@@ -91,8 +93,11 @@ static inline void give_task(const struct master *m, struct fake_reply *reply)
     task.data = &data;
     task.model = hash;
     task.partitions = 1;
-    task.mode = m->asynchronous ? ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS
-                                : ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    task.period = m->period;
+    task.elastic_alpha = m->alpha;
+    task.mode = m->alpha != 0     ? ELEPHAS__V1__MODE__MODE_EASGD
+                : m->asynchronous ? ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS
+                                  : ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
     task.frequency = m->by_batch ? ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH
                                  : ELEPHAS__V1__FREQUENCY__FREQUENCY_EPOCH;
     task.epochs = EPOCHS;
@@ -143,7 +148,7 @@ static inline void apply(struct master *m,
     memcpy(delta, values.data, values.len);
     ck_assert_uint_eq(u->base_version, m->version);
     ck_assert_uint_eq(u->range->end, n);
-    if (m->by_batch && !m->asynchronous) {
+    if (m->by_batch && !m->asynchronous && m->period == 0) {
         ck_assert_int_eq(u->kind,
                          ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_GRADIENT);
         ck_assert_uint_eq(n, m->model->parameters);
@@ -160,6 +165,7 @@ static inline void apply(struct master *m,
     }
     mem_free_aligned(delta);
     ck_assert_str_eq(u->metrics[0]->name, "loss");
+    ck_assert(u->first_loss > 0);
     m->train_rows = u->metrics[0]->values[u->metrics[0]->n_values - 1];
     ck_assert(m->train_rows == (double)u->samples);
     m->version++;
