@@ -62,6 +62,7 @@ class Bench(System):
         self.reader = None
 
     def __enter__(self):
+        os.chdir(self.work)  # what is left in the daemon's working directory is nobody else's
         self.cluster.start()
         self.daemon("--spark-home", self.home)
         return self
@@ -72,6 +73,7 @@ class Bench(System):
             self.reader.stdin.close()
             self.reader.wait(30)
         self.cluster.stop()
+        os.chdir(ROOT)
         super().__exit__(*rest)
 
     @property
