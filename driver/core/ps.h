@@ -12,7 +12,9 @@
  *                passes over those that another one has, coming back to them
  *                later. So no two write the same element at once, and no change
  *                is lost (as in Niu, Recht, Re, Wright: Hogwild!, 2011, section
- *                2, where each component is changed atomically).
+ *                2, where each component is changed atomically). That a reader
+ *                may see a change half made is meant, and the only race there
+ *                is (tests/tsan.supp).
  *
  * Memory: in asynchronous mode at most PS_VERSIONS versions exist, or as many
  * as fit PS_SMALL bytes. While readers hold all of them, a further one is told
