@@ -7,6 +7,7 @@
 #include "common/jget.h"
 #include "common/keras/graph_internal.h"
 #include "common/mem.h"
+#include "common/model/layer.h"
 #include "common/model/plugins.h"
 
 #include <stdint.h>
@@ -34,8 +35,9 @@ static int find_operation(const char *module, const char **class_name,
                           struct err *err)
 {
     static const char *const known[] = {
-        "ops.Any",      "ops.Concatenate", "ops.ExpandDims", "ops.LogicalOr",
-        "ops.NotEqual", "ops.OnesLike",    "ops.ZerosLike"};
+        "ops.Any",        "ops.Concatenate", "ops.ConvertToTensor",
+        "ops.ExpandDims", "ops.LogicalOr",   "ops.NotEqual",
+        "ops.OnesLike",   "ops.ZerosLike"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(known[i] + strlen("ops."), *class_name) == 0) {
@@ -83,6 +85,12 @@ static int check_origin(const json_t *object, const char **name,
     if (strncmp(module, "keras.ops", 9) == 0 ||
         strncmp(module, "keras.src.ops", 13) == 0) {
         return find_operation(module, name, err);
+    }
+    /* .h5 files do not say the module; no layer has the name */
+    if (jget_member(object, "module") == NULL &&
+        layer_class_find(class_name) == NULL &&
+        find_operation(module, name, NULL) != 0) {
+        *name = class_name;
     }
     return 0;
 }

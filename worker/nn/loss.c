@@ -97,21 +97,31 @@ static double reduction_factor(const struct loss_batch *b, size_t positions)
 }
 
 /* The factor of the values of a loss that reaches over the rows. One value for
- * all is not reduced; with weights, Keras weighs it once for each row. */
+ * all is not reduced; with weights, Keras weighs it once for each row, and with
+ * a mask once for each position that it leaves: a mean of that is the value. */
 static double whole_factor(const struct loss_batch *b,
                            const struct units *units)
 {
+    size_t width = (size_t)b->output->dim[b->output->rank - 1];
+    size_t positions = b->mask != NULL ? shape_size(b->output) / width : 1;
+    size_t left = 0;
     double sum = 0.0;
 
     if (units->count != 1) {
         return b->loss->reduction == LOSS_SUM ? 1.0
                                               : 1.0 / (double)units->count;
     }
-    if (b->weights == NULL) {
+    if (b->weights == NULL && b->mask == NULL) {
         return 1.0;
     }
-    for (size_t i = 0; i < b->rows; i++) {
-        sum += (double)b->weights[i];
+    for (size_t i = 0; i < b->rows * positions; i++) {
+        double weight =
+            b->weights != NULL ? (double)b->weights[i / positions] : 1.0;
+
+        if (b->mask == NULL || b->mask[i] != 0.0f) {
+            sum += weight;
+            left++;
+        }
     }
     switch (b->loss->reduction) {
     case LOSS_SUM:
@@ -119,7 +129,7 @@ static double whole_factor(const struct loss_batch *b,
     case LOSS_MEAN:
         return sum != 0.0 ? 1.0 : 0.0;
     default:
-        return sum / (double)b->rows;
+        return left != 0 ? sum / (double)left : 0.0;
     }
 }
 

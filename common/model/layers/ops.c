@@ -209,6 +209,8 @@ const struct layer_class layer_op_any = {
     .name = "ops.Any", .configure = configure, .infer = any};
 const struct layer_class layer_op_concatenate = {
     .name = "ops.Concatenate", .configure = configure, .infer = concatenate};
+const struct layer_class layer_op_convert_to_tensor = {
+    .name = "ops.ConvertToTensor", .configure = configure, .infer = same_shape};
 const struct layer_class layer_op_expand_dims = {
     .name = "ops.ExpandDims", .configure = configure, .infer = expand_dims};
 const struct layer_class layer_op_logical_or = {

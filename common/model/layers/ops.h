@@ -8,6 +8,7 @@
  *   NotEqual(x, c)       x != c, c a number ("argument_1") or a tensor
  *   LogicalOr(a, b)      axes of 1 are as long as the other's
  *   Any(x)               over one axis
+ *   ConvertToTensor(x)   x
  *   ExpandDims(x)        an axis of 1 more
  *   Concatenate([a ...]) along one axis
  *   ZerosLike(x), OnesLike(x)

@@ -60,6 +60,25 @@ START_TEST(batch_normalization_shared)
 }
 END_TEST
 
+/* Each step of a TimeDistributed has statistics of its own, also those of one
+ * in another, and where steps are masked. */
+START_TEST(batch_normalization_of_steps)
+{
+    struct graph g = {0};
+    size_t in = graph_input(&g, "[4, 3]");
+    size_t outer = graph_layer(&g, "TimeDistributed", "{}");
+    size_t both[2];
+
+    both[1] = graph_dense(
+        &g, graph_on(&g, graph_layer(&g, "Masking", "{}"), in), 3, "tanh");
+    both[0] = graph_on(&g, graph_layer(&g, "BatchNormalization", "{}"),
+                       graph_on(&g, outer, both[1]));
+    graph_finish_one(
+        &g, in, graph_dense(&g, graph_call(&g, outer, 2, both), 2, "linear"));
+    judge_graph(&g, 3e-3);
+}
+END_TEST
+
 /* moving = momentum moving + (1 - momentum) batch, once for each use. */
 START_TEST(statistics_move)
 {
@@ -101,6 +120,7 @@ static TCase *basic(void)
     tcase_add_loop_test(tc, layers_with_options, 0,
                         sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(tc, batch_normalization_shared);
+    tcase_add_test(tc, batch_normalization_of_steps);
     tcase_add_test(tc, statistics_move);
     return tc;
 }

@@ -7,8 +7,12 @@
  * out do not count for the statistics, but are normalized as well; as in
  * Keras, sums are then divided by their number plus 1e-7.
  *
- * Kept for backward: the mean, 1 / sqrt(variance + epsilon) and the number of
- * elements of each channel.
+ * Within TimeDistributed each step is a batch of its own (keras.layers.
+ * TimeDistributed calls its layer once for each): the rows r, r + repeat,
+ * r + 2 repeat ... are those of step r, and steps move the statistics in order.
+ *
+ * Kept for backward, for each such batch: the mean, 1 / sqrt(variance +
+ * epsilon) and the number of elements of each channel.
  */
 #include "common/model/layers/batch_normalization.h"
 #include "worker/nn/op.h"
@@ -18,8 +22,12 @@
 
 #define MASK_EPSILON 1e-7
 
-/* Element (o, c, i) of a batch is number (o * count + c) * inner + i. */
+/* Element (o, c, i) of a row is number (o * count + c) * inner + i; the batch
+ * is rows `first`, first + every, ... */
 struct channels {
+    size_t rows;
+    size_t first;
+    size_t every;
     size_t outer;
     size_t count;
     size_t inner;
@@ -44,7 +52,9 @@ static struct channels channels_of(const struct op *op)
 {
     const struct batch_normalization_options *o = options_of(op);
     const struct shape *in = op_input_shape(op, 0);
-    struct channels c = {.outer = op->rows,
+    struct channels c = {.rows = op->rows,
+                         .every = 1,
+                         .outer = 1,
                          .count = (size_t)o->channels,
                          .inner = 1,
                          .width = op_input_width(op, 0),
@@ -80,17 +90,31 @@ static void plan(struct op *op, bool training)
 {
     size_t n = (size_t)options_of(op)->channels;
 
-    op->saved_extra = training ? KEPT * n : 0;
+    op->saved_extra = training ? KEPT * n * op->repeat : 0;
     op->scratch_extra = 2 * n + 4 * n + (training ? 0 : KEPT * n);
 }
 
-/* sums[c] = the sum over the channel of what `power` says: 0: elements, 1: x,
- * 2: (x - mean)^2. */
-static void sum_channels(const struct channels *c, const float *x,
-                         const float *mean, int power, double *sums)
+/* The rows of step number `step` alone. */
+static void take_step(const struct op *op, size_t step, struct channels *c)
 {
-    memset(sums, 0, c->count * sizeof(*sums));
-    for (size_t o = 0, at = 0; o < c->outer; o++) {
+    c->first = step;
+    c->every = op->repeat;
+}
+
+static float *kept_of(const struct op *op, const struct channels *c)
+{
+    return op->saved + c->first * KEPT * c->count;
+}
+
+static size_t row_size(const struct channels *c)
+{
+    return c->outer * c->count * c->inner;
+}
+
+static void sum_row(const struct channels *c, const float *x, size_t at,
+                    const float *mean, int power, double *sums)
+{
+    for (size_t o = 0; o < c->outer; o++) {
         for (size_t k = 0; k < c->count; k++) {
             double m = power == 2 ? (double)mean[k] : 0.0;
             double sum = 0.0;
@@ -104,6 +128,17 @@ static void sum_channels(const struct channels *c, const float *x,
             }
             sums[k] += sum;
         }
+    }
+}
+
+/* sums[c] = the sum over the channel of what `power` says: 0: elements, 1: x,
+ * 2: (x - mean)^2. */
+static void sum_channels(const struct channels *c, const float *x,
+                         const float *mean, int power, double *sums)
+{
+    memset(sums, 0, c->count * sizeof(*sums));
+    for (size_t r = c->first; r < c->rows; r += c->every) {
+        sum_row(c, x, r * row_size(c), mean, power, sums);
     }
 }
 
@@ -163,9 +198,9 @@ static void take_moving(const struct op *op, const struct channels *c,
     }
 }
 
-/* y = a x + b; b may be NULL. */
-static void scale(const struct channels *c, const float *a, const float *b,
-                  const float *x, float *y)
+/* y = a x + b of one row; b may be NULL. */
+static void scale_row(const struct channels *c, const float *a, const float *b,
+                      const float *x, float *y)
 {
     for (size_t o = 0; o < c->outer; o++) {
         for (size_t k = 0; k < c->count && c->inner > 1; k++) {
@@ -192,28 +227,52 @@ static void scale(const struct channels *c, const float *a, const float *b,
     }
 }
 
-static int forward(struct op *op, struct err *err)
+static void scale(const struct channels *c, const float *a, const float *b,
+                  const float *x, float *y)
+{
+    for (size_t r = c->first; r < c->rows; r += c->every) {
+        scale_row(c, a, b, x + r * row_size(c), y + r * row_size(c));
+    }
+}
+
+/* a and b of y = a x + b. */
+static void make_line(const struct op *op, const struct channels *c,
+                      const float *kept, float *a, float *b)
 {
     const struct batch_normalization_options *o = options_of(op);
+
+    for (size_t k = 0; k < c->count; k++) {
+        a[k] = kept[INVERSE * c->count + k];
+        a[k] *= o->affine.scale ? op_param(op, 0)[k] : 1.0f;
+        b[k] = o->affine.center ? op_param(op, o->affine.scale)[k] : 0.0f;
+        b[k] -= kept[MEAN * c->count + k] * a[k];
+    }
+}
+
+static int forward(struct op *op, struct err *err)
+{
     struct channels c = channels_of(op);
     double *sums = (double *)(void *)op->scratch;
     float *a = op->scratch + 4 * c.count;
     float *b = a + c.count;
-    float *kept = op->training ? op->saved : b + c.count;
+    size_t steps = op->training ? op->repeat : 1;
 
     (void)err;
-    if (uses_batch(op, op->training)) {
-        take_batch(op, &c, sums, kept);
-    } else {
-        take_moving(op, &c, kept);
+    for (size_t t = 0; t < steps; t++) {
+        float *kept = b + c.count;
+
+        if (op->training) {
+            take_step(op, t, &c);
+            kept = kept_of(op, &c);
+        }
+        if (uses_batch(op, op->training)) {
+            take_batch(op, &c, sums, kept);
+        } else {
+            take_moving(op, &c, kept);
+        }
+        make_line(op, &c, kept, a, b);
+        scale(&c, a, b, op->x[0], op->y[0]);
     }
-    for (size_t k = 0; k < c.count; k++) {
-        a[k] = kept[INVERSE * c.count + k];
-        a[k] *= o->affine.scale ? op_param(op, 0)[k] : 1.0f;
-        b[k] = o->affine.center ? op_param(op, o->affine.scale)[k] : 0.0f;
-        b[k] -= kept[MEAN * c.count + k] * a[k];
-    }
-    scale(&c, a, b, op->x[0], op->y[0]);
     return 0;
 }
 
@@ -221,15 +280,18 @@ static int forward(struct op *op, struct err *err)
 static void sum_gradients(const struct op *op, const struct channels *c,
                           double *along, double *plain)
 {
-    const float *mean = op->saved + MEAN * c->count;
-    const float *inverse = op->saved + INVERSE * c->count;
+    const float *mean = kept_of(op, c) + MEAN * c->count;
+    const float *inverse = kept_of(op, c) + INVERSE * c->count;
     const float *x = op->x[0];
     const float *dy = op->dy[0];
 
     memset(along, 0, c->count * sizeof(*along));
     memset(plain, 0, c->count * sizeof(*plain));
-    for (size_t o = 0, at = 0; o < c->outer; o++) {
-        for (size_t k = 0; k < c->count; k++) {
+    for (size_t r = c->first; r < c->rows; r += c->every) {
+        size_t at = r * row_size(c);
+
+        for (size_t n = 0; n < c->outer * c->count; n++) {
+            size_t k = n % c->count;
             double products = 0.0;
             double sum = 0.0;
 
@@ -255,15 +317,18 @@ static void through_statistics(const struct op *op, const struct channels *c,
                                const float *a, const double *along,
                                const double *plain)
 {
-    const float *mean = op->saved + MEAN * c->count;
-    const float *inverse = op->saved + INVERSE * c->count;
-    const float *count = op->saved + COUNT * c->count;
+    const float *mean = kept_of(op, c) + MEAN * c->count;
+    const float *inverse = kept_of(op, c) + INVERSE * c->count;
+    const float *count = kept_of(op, c) + COUNT * c->count;
     const float *x = op->x[0];
     const float *dy = op->dy[0];
     float *dx = op->dx[0];
 
-    for (size_t o = 0, at = 0; o < c->outer; o++) {
-        for (size_t k = 0; k < c->count; k++) {
+    for (size_t r = c->first; r < c->rows; r += c->every) {
+        size_t at = r * row_size(c);
+
+        for (size_t n = 0; n < c->outer * c->count; n++) {
+            size_t k = n % c->count;
             float shift = (float)(plain[k] / (double)count[k]);
             float slope = inverse[k] * (float)(along[k] / (double)count[k]);
 
@@ -279,33 +344,43 @@ static void through_statistics(const struct op *op, const struct channels *c,
     }
 }
 
-static void backward(struct op *op)
+/* add: gradients of variables are added to. */
+static void backward_step(const struct op *op, const struct channels *c,
+                          bool add)
 {
     const struct batch_normalization_options *o = options_of(op);
-    struct channels c = channels_of(op);
     double *along = (double *)(void *)op->scratch;
-    double *plain = along + c.count;
-    float *a = op->scratch + 4 * c.count;
+    double *plain = along + c->count;
+    float *a = op->scratch + 4 * c->count;
 
-    sum_gradients(op, &c, along, plain);
+    sum_gradients(op, c, along, plain);
     if (o->affine.scale) {
-        give(op_gradient(op, 0), op->gradient_add, along, c.count);
+        give(op_gradient(op, 0), add, along, c->count);
     }
     if (o->affine.center) {
-        give(op_gradient(op, o->affine.scale), op->gradient_add, plain,
-             c.count);
+        give(op_gradient(op, o->affine.scale), add, plain, c->count);
     }
     if (op->dx[0] == NULL) {
         return;
     }
-    for (size_t k = 0; k < c.count; k++) {
-        a[k] = op->saved[INVERSE * c.count + k];
+    for (size_t k = 0; k < c->count; k++) {
+        a[k] = kept_of(op, c)[INVERSE * c->count + k];
         a[k] *= o->affine.scale ? op_param(op, 0)[k] : 1.0f;
     }
     if (uses_batch(op, true)) {
-        through_statistics(op, &c, a, along, plain);
+        through_statistics(op, c, a, along, plain);
     } else {
-        scale(&c, a, NULL, op->dy[0], op->dx[0]);
+        scale(c, a, NULL, op->dy[0], op->dx[0]);
+    }
+}
+
+static void backward(struct op *op)
+{
+    struct channels c = channels_of(op);
+
+    for (size_t t = 0; t < op->repeat; t++) {
+        take_step(op, t, &c);
+        backward_step(op, &c, op->gradient_add || t > 0);
     }
 }
 

@@ -160,9 +160,17 @@ static enum op_view reshape(const struct op *op, bool training)
     return OP_RESHAPE;
 }
 
+static enum op_view same(const struct op *op, bool training)
+{
+    (void)op;
+    (void)training;
+    return OP_SAME;
+}
+
 const struct nn_class nn_op_any = {.forward = any, .backward = backward};
 const struct nn_class nn_op_concatenate = {.forward = concatenate,
                                            .backward = backward};
+const struct nn_class nn_op_convert_to_tensor = {.view = same};
 const struct nn_class nn_op_expand_dims = {.view = reshape};
 const struct nn_class nn_op_logical_or = {.forward = logical_or,
                                           .backward = backward};
