@@ -18,6 +18,7 @@
 
 #include "common/mem.h"
 #include "common/model/optimizer.h"
+#include "common/model/round.h"
 #include "common/rng.h"
 #include "worker/batch.h"
 #include "worker/dataset.h"
@@ -37,6 +38,7 @@ struct trainer {
     struct dataset *validation; /* validation part */
     struct net *net;
     struct batch *batch;
+    struct round_layout layout; /* of what is said in rounds of batches */
     struct totals *totals;
     bool asynchronous;
     bool elastic; /* asynchronous, with weights of its own */
@@ -97,13 +99,16 @@ static void order_rows(struct trainer *t, uint64_t epoch)
     t->ordered = epoch + 1;
 }
 
-/* Gradient of batch number `index` of the partition, over all epochs. */
-static int batch_gradient(struct trainer *t, uint64_t index, struct err *err)
+static struct net_draws draws_of(const struct trainer *t, uint64_t index)
 {
-    const struct net_draws draws = {.seed = t->task->seed,
-                                    .partition =
-                                        client_partition(t->session->client),
-                                    .step = index};
+    return (struct net_draws){.seed = t->task->seed,
+                              .partition = client_partition(t->session->client),
+                              .step = index};
+}
+
+/* Batch number `index` of the partition, over all epochs. */
+static void take_batch(struct trainer *t, uint64_t index)
+{
     size_t n = dataset_rows(t->rows);
     size_t at = (size_t)(index % t->batches) * t->session->batch_size;
 
@@ -112,6 +117,13 @@ static int batch_gradient(struct trainer *t, uint64_t index, struct err *err)
     for (size_t i = at; i < n && i - at < t->session->batch_size; i++) {
         batch_add(t->batch, dataset_row(t->rows, (size_t)t->order[i]));
     }
+}
+
+static int batch_gradient(struct trainer *t, uint64_t index, struct err *err)
+{
+    const struct net_draws draws = draws_of(t, index);
+
+    take_batch(t, index);
     return net_gradient(t->net, t->state, batch_net(t->batch), &draws,
                         t->gradient, t->totals, NULL, err);
 }
@@ -354,8 +366,11 @@ static int gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
 {
     size_t n = t->session->model->parameters;
     struct client_parameters current;
-    struct client_update update = {
-        .step = step, .gradient = true, .count = n, .iterations = 1};
+    struct client_update update = {.step = step,
+                                   .gradient = true,
+                                   .count = t->layout.size,
+                                   .iterations = 1};
+    struct net_draws draws;
     int rc = client_pull_step(t->session->client, step, false, n, &current,
                               &t->outcome, err);
 
@@ -365,7 +380,11 @@ static int gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
     take_values(&current, t->state, n);
     update.base_version = current.head->version;
     client_parameters_deinit(&current);
-    rc = first_gradient(t, step, err);
+    totals_clear(t->totals);
+    take_batch(t, step);
+    draws = draws_of(t, step);
+    rc = net_round(t->net, t->state, batch_net(t->batch), &draws, &t->layout,
+                   t->gradient, t->totals, &t->first_loss, err);
     if (rc != 0) {
         return rc;
     }
@@ -535,7 +554,12 @@ static int prepare(struct trainer *t, struct err *err)
         return rc;
     }
     t->state = mem_zfloats(t->vector + 1);
-    t->gradient = mem_zfloats(model->parameters + 1);
+    if (!t->by_epoch && !t->asynchronous &&
+        (rc = round_layout_init(model, &t->layout, err)) != 0) {
+        return rc;
+    }
+    t->gradient = mem_zfloats(
+        (t->layout.size != 0 ? t->layout.size : model->parameters) + 1);
     t->order = mem_array(n + 1, sizeof(*t->order));
     if (t->state == NULL || t->gradient == NULL || t->order == NULL) {
         return err_nomem(err);
@@ -584,6 +608,7 @@ int train_run(struct session *session, struct output *output, bool *superseded,
     totals_destroy(&t.totals);
     mem_free_aligned(t.state);
     mem_free_aligned(t.gradient);
+    round_layout_deinit(&t.layout);
     mem_free(t.order);
     return rc;
 }

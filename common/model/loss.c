@@ -468,6 +468,16 @@ bool loss_is_categorical(const struct loss *loss)
     return loss->class->categorical;
 }
 
+bool loss_takes_batch(const struct loss *loss)
+{
+    for (int i = 0; i < loss->axes.count; i++) {
+        if (loss->axes.axis[i] == 0) {
+            return true;
+        }
+    }
+    return loss->axes.all;
+}
+
 /* With ignored classes the output no longer comes straight from the softmax:
  * Keras replaces the ignored positions first. */
 bool loss_takes_logits(const struct loss *loss)

@@ -65,6 +65,8 @@ bool loss_is_known(const char *name);
 bool loss_is_sparse(const struct loss *loss);
 /* Over classes, one of which is right: one-hot labels or class numbers. */
 bool loss_is_categorical(const struct loss *loss);
+/* One value for all rows of a batch, or one that reaches over them. */
+bool loss_takes_batch(const struct loss *loss);
 /* Refuses an output shape on which the loss is not defined. */
 int loss_check(const struct loss *loss, const struct shape *output,
                struct err *err) ERR_CHECKED;

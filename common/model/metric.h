@@ -86,6 +86,9 @@ const char *totals_name(const struct totals *totals, size_t i);
 double *totals_state(struct totals *totals, size_t i, size_t *n);
 /* Index of the entry of that name; totals_count() if there is none. */
 size_t totals_find(const struct totals *totals, const char *name);
+/* Of which output entry i is the loss; model->output_count: of all together;
+ * SIZE_MAX: it is a metric. */
+size_t totals_loss_of(const struct totals *totals, size_t i);
 /* a += b; both of the same model. */
 void totals_merge(struct totals *a, const struct totals *b);
 /* Numbers of entry i: usually one. out has room for totals_result_size(). An

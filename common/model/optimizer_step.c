@@ -46,7 +46,7 @@ static double squares_of(const struct job *job, size_t i)
     const struct variable *v = &job->model->variables[i];
 
     return pieces_have(job->pieces, i)
-               ? pieces_squares(job->pieces, i)
+               ? pieces_squares(job->pieces, i, v->size)
                : sum_of_squares(job->gradient + v->offset, v->size);
 }
 
@@ -100,12 +100,19 @@ static const float *clip_pieces(const struct job *job, float factor, size_t i,
     enum pieces_of reads = opt->class->reads;
     float limit = 0.0f; /* of each piece */
 
+    if (opt->clipnorm <= 0.0 && opt->global_clipnorm > 0.0) {
+        /* the norm is that of the pieces, but what is scaled by it (and is no
+         * function that knows IndexedSlices) is dense from there on */
+        scale(factor, n, g);
+        return NULL;
+    }
+
     if (opt->clipnorm > 0.0) {
-        float norm = (float)sqrt(pieces_squares(job->pieces, i));
+        float norm = (float)sqrt(pieces_squares(job->pieces, i, n));
         float most = (float)opt->clipnorm;
 
         factor = most / (norm > most ? norm : most);
-    } else if (!(opt->global_clipnorm > 0.0)) {
+    } else {
         limit = (float)opt->clipvalue;
         factor = 1.0f;
     }

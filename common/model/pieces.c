@@ -17,13 +17,18 @@ bool pieces_have(const struct gradient_pieces *pieces, size_t variable)
     return false;
 }
 
-double pieces_squares(const struct gradient_pieces *pieces, size_t variable)
+double pieces_squares(const struct gradient_pieces *pieces, size_t variable,
+                      size_t n)
 {
     double sum = 0.0;
 
     for (size_t i = 0; i < pieces->count; i++) {
         const struct gradient_piece *p = &pieces->list[i];
 
+        for (size_t k = 0; p->variable == variable && p->together && k < n;
+             k++) {
+            sum += (double)p->squares[k];
+        }
         for (size_t k = 0; p->variable == variable && k < p->count * p->width;
              k++) {
             sum += (double)p->values[k] * (double)p->values[k];
@@ -55,7 +60,12 @@ void pieces_sum(const struct gradient_pieces *pieces, size_t variable,
     memset(to, 0, n * sizeof(*to));
     for (size_t i = 0; i < pieces->count; i++) {
         const struct gradient_piece *p = &pieces->list[i];
+        const float *all = what == PIECES_SQUARES ? p->squares : p->magnitudes;
 
+        for (size_t k = 0; p->variable == variable && p->together && k < n;
+             k++) {
+            to[k] += all[k];
+        }
         for (size_t k = 0; p->variable == variable && k < p->count; k++) {
             add_row(p->values + k * p->width, p->width, what, limit,
                     to + (size_t)p->rows[k] * p->width);

@@ -227,6 +227,16 @@ size_t totals_find(const struct totals *totals, const char *name)
     return i;
 }
 
+size_t totals_loss_of(const struct totals *totals, size_t i)
+{
+    const struct entry *e = &totals->entries[i];
+
+    if (e->metric != NULL) {
+        return SIZE_MAX;
+    }
+    return e->is_total ? totals->model->output_count : e->output;
+}
+
 void totals_merge(struct totals *a, const struct totals *b)
 {
     for (size_t i = 0; i < a->state_count; i++) {

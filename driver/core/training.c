@@ -67,7 +67,10 @@ static int create_parts(struct training *t, struct err *err)
         (rc = history_reserve(t, 0, err)) != 0) {
         return rc;
     }
-    if (training_is_synchronous(t)) {
+    if (training_wants_gradient(t)) {
+        rc = training_create_round(t, err);
+    }
+    if (rc == 0 && training_is_synchronous(t)) {
         rc = fixsum_create(training_update_size(t), &t->sum, err);
     }
     if (rc == 0) {
@@ -127,6 +130,9 @@ void training_destroy(struct training **training)
     fixsum_destroy(&t->sum);
     mem_free_aligned(t->mean);
     mem_free_aligned(t->server.slots);
+    mem_free(t->pieces.list);
+    mem_free_aligned(t->pieces.scratch);
+    round_layout_deinit(&t->layout);
     totals_destroy(&t->merged);
     history_deinit(&t->history);
     model_state_deinit(&t->state);
@@ -337,8 +343,10 @@ const char *training_element(const struct training *t, size_t index,
                              char text[TRAINING_ELEMENT_SIZE])
 {
     const struct model *m = t->model;
-    size_t slot = index / m->parameters;
-    size_t at = index % m->parameters;
+    bool gradient =
+        training_wants_gradient(t); /* behind which other things may lie */
+    size_t slot = gradient ? 0 : index / m->parameters;
+    size_t at = gradient ? index : index % m->parameters;
     const char *slot_name =
         slot == 0 ? "" : optimizer_slot_name(m->optimizer, slot - 1);
 

@@ -26,6 +26,7 @@
 #ifndef DRIVER_CORE_TRAINING_PARTS_H
 #define DRIVER_CORE_TRAINING_PARTS_H
 
+#include "common/model/round.h"
 #include "driver/core/fixsum.h"
 #include "driver/core/training.h"
 
@@ -84,6 +85,10 @@ struct training {
     /* the round in the making (synchronous) */
     struct fixsum *sum;
     float *mean; /* what an optimizer is to see; NULL: none runs here */
+    /* with frequency batch */
+    struct round_layout layout;    /* of an update */
+    struct gradient_pieces pieces; /* list and scratch are owned */
+    uint64_t round_rows;           /* of those that contributed */
     uint32_t contributed;
     uint32_t lead;            /* partition with the most iterations so far */
     uint64_t lead_iterations; /* its number of them */
@@ -116,9 +121,10 @@ static inline bool training_wants_gradient(const struct training *t)
  * that were computed side by side are no moments of anything. */
 static inline size_t training_update_size(const struct training *t)
 {
-    return training_is_synchronous(t) && !training_wants_gradient(t)
-               ? t->state.count
-               : t->model->parameters;
+    if (training_wants_gradient(t)) {
+        return t->layout.size;
+    }
+    return training_is_synchronous(t) ? t->state.count : t->model->parameters;
 }
 
 /* training.c */
@@ -145,7 +151,10 @@ int training_check_update(const struct training *t, const struct partition *p,
                           const struct training_update *u,
                           struct err *err) ERR_CHECKED;
 
-/* training_sync.c: counts a checked update; completes what is complete. */
+/* training_sync.c: makes what rounds of batches need, and checks that the model
+ * can be trained in them; counts a checked update; completes what is complete.
+ */
+int training_create_round(struct training *t, struct err *err) ERR_CHECKED;
 int training_contribute(struct training *t, struct partition *p,
                         const struct training_update *u,
                         struct err *err) ERR_CHECKED;

@@ -13,6 +13,29 @@
 #include <stdio.h>
 #include <string.h>
 
+int training_create_round(struct training *t, struct err *err)
+{
+    size_t largest = 0;
+    int rc = round_layout_init(t->model, &t->layout, err);
+
+    if (rc == 0 && t->options.partitions > 1) {
+        rc = round_check(t->model, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < t->layout.table_count; i++) {
+        size_t n = t->model->variables[t->layout.tables[i].variable].size;
+
+        largest = n > largest ? n : largest;
+    }
+    t->pieces.list =
+        mem_zarray(t->layout.table_count + 1, sizeof(*t->pieces.list));
+    t->pieces.scratch = mem_floats(largest + 1);
+    return t->pieces.list != NULL && t->pieces.scratch != NULL ? 0
+                                                               : err_nomem(err);
+}
+
 uint64_t training_round_step(const struct training *t,
                              const struct partition *p)
 {
@@ -106,8 +129,50 @@ int training_contribute(struct training *t, struct partition *p,
     training_note_start(p, u);
     follow_lead(t, u);
     t->contributed++;
+    t->round_rows += u->samples;
     p->next_step++;
     return training_advance(t, err);
+}
+
+/* The losses of a round of batches are those of one batch of all its rows, in
+ * each partition for its share of them. What it said itself is its own loss
+ * without the parts of the layout, which are known of all together only. */
+static void settle_entry(struct training *t, struct partition *p, size_t i,
+                         double rows)
+{
+    const struct model *m = t->model;
+    size_t output = totals_loss_of(p->round, i);
+    const struct round_part *part = round_part_of(&t->layout, output);
+    double share = rows / (double)t->round_rows;
+    size_t n;
+    double *state = totals_state(p->round, i, &n);
+
+    for (size_t k = 0; output == m->output_count && k < t->layout.part_count;
+         k++) {
+        part = &t->layout.parts[k];
+        state[0] += rows * m->training[part->output].loss_weight *
+                    round_loss(part, &t->layout, t->round_rows, t->mean);
+    }
+    if (output < m->output_count) { /* a mean over batches */
+        state[0] = share * (part != NULL ? round_loss(part, &t->layout,
+                                                      t->round_rows, t->mean)
+                                         : state[0]);
+        state[1] = share;
+    }
+}
+
+static void settle_losses(struct training *t)
+{
+    for (uint32_t k = 0; k < t->options.partitions; k++) {
+        struct partition *p = &t->partitions[k];
+
+        for (size_t i = 0; p->steps > t->round && i < totals_count(p->round);
+             i++) {
+            uint64_t step = t->epoch * p->steps + t->round;
+
+            settle_entry(t, p, i, (double)training_step_rows(t, p, step));
+        }
+    }
 }
 
 static void apply_sum(struct training *t)
@@ -124,8 +189,11 @@ static void apply_sum(struct training *t)
                sizeof(t->lead_scalars));
     } else {
         fixsum_mean(t->sum, t->mean);
-        optimizer_step(t->model->optimizer, t->model, &t->state.optimizer,
-                       t->state.values, t->mean);
+        settle_losses(t);
+        round_finish(&t->layout, t->model, t->round_rows, t->mean, &t->pieces);
+        optimizer_step_pieces(t->model->optimizer, t->model,
+                              &t->state.optimizer, t->state.values, t->mean,
+                              &t->pieces);
     }
     t->state.has_optimizer = true;
     fixsum_clear(t->sum);
@@ -163,6 +231,7 @@ static int close_round(struct training *t, struct err *err)
         }
     }
     t->contributed = 0;
+    t->round_rows = 0;
     t->version++;
     t->round++;
     return t->round == t->rounds ? close_epoch(t, err) : 0;

@@ -722,6 +722,38 @@ def window_cases():
         L.TimeDistributed(L.GlobalAveragePooling2D()), L.Flatten(), L.Dense(3), shape=(3, 6, 5, 2)))
 
 
+def round_cases():
+    """What rounds of batches on several workers must put together (tests/integration/test_rounds.py)."""
+    def mixed(r):
+        a = L.Input((4,))
+        t = L.Dense(5, activation="tanh", kernel_regularizer="l2", activity_regularizer=R.L1(0.01))(a)
+        return keras.Model(a, [L.Dense(2, name="added")(t), L.Dense(3, name="averaged", bias_regularizer="l1")(t)])
+
+    def tagger(r):
+        return seq(L.Embedding(7, 4, mask_zero=True), L.LSTM(5, return_sequences=True),
+                   L.Dense(3, activation="softmax"), shape=(6,))
+
+    def bag(r):
+        return seq(L.Embedding(5, 3), L.GlobalAveragePooling1D(), L.Dense(2), shape=(6,))
+
+    def tokens(vocabulary):
+        return lambda r, n: [_tokens(r, n, 6, vocabulary)]
+
+    add("model_rounds_sum_and_mean", mixed, opt=lambda: O.SGD(0.02, momentum=0.5), loss_weights=[0.5, 2.0],
+        loss=lambda: [K.MeanSquaredError(reduction="sum"), "mse"], metrics=lambda: [["mae"], []])
+    add("model_rounds_masked", tagger, x=tokens(7), opt=lambda: O.Adam(0.02), loss="sparse_categorical_crossentropy",
+        y=lambda r, n: [ints(r, 0, 3, n, 6)], metrics=lambda: ["acc"])
+    for name, opt in [("adamax", lambda: O.Adamax(0.02)), ("rmsprop", lambda: O.RMSprop(0.01)),
+                      ("clipnorm", lambda: O.Adagrad(0.05, clipnorm=0.1)),
+                      ("global_clipnorm", lambda: O.Adam(0.05, global_clipnorm=0.1))]:
+        add(f"model_rounds_table_{name}", bag, x=tokens(5), opt=opt)
+    add("model_rounds_table_sum", bag, x=tokens(5), opt=lambda: O.Nadam(0.02),
+        loss=lambda: K.MeanSquaredError(reduction="sum"))
+    add("model_rounds_table_weights", bag, x=tokens(5), opt=lambda: O.Adam(0.02),
+        sample_weight=lambda r, n, y: [uniform(r, 0.2, 2.0, n)],
+        loss=lambda: K.MeanSquaredError(reduction="mean_with_sample_weight"))
+
+
 def all_cases():
     """The cases of the dev set, in order."""
     if not CASES:
@@ -731,6 +763,7 @@ def all_cases():
         loss_cases()
         metric_cases()
         model_cases()
+        round_cases()
     names = [c.name for c in CASES]
     assert len(names) == len(set(names)), "two cases have one name"
     return CASES

@@ -72,28 +72,41 @@ static int check_batch(const struct loss_batch *b, const struct units *units,
     return 0;
 }
 
-/* What each weighted value is multiplied with for the reduction. Positions
- * that do not count add nothing; a mean over the batch is then one over the
- * others (keras.losses.Loss, apply_mask). Nothing to divide by gives 0. */
-static double reduction_factor(const struct loss_batch *b, size_t positions)
+/* What a mean divides by. Positions that do not count add nothing; a mean over
+ * the batch is then one over the others (keras.losses.Loss, apply_mask). */
+static double mean_divisor(const struct loss_batch *b, size_t positions)
 {
     size_t n = b->rows * positions;
     bool all = b->mask == NULL && !b->loss->has_ignore_class;
     bool by_weight = b->loss->reduction == LOSS_MEAN && b->weights != NULL;
     double sum = 0.0;
 
-    if (b->loss->reduction == LOSS_SUM) {
-        return 1.0;
-    }
     if (all && !by_weight) {
-        return 1.0 / (double)n;
+        return (double)n;
     }
     for (size_t i = 0; i < n; i++) {
         if (all || counts(b, i)) {
             sum += by_weight ? (double)b->weights[i / positions] : 1.0;
         }
     }
-    return sum != 0.0 ? 1.0 / sum : 0.0;
+    return sum;
+}
+
+/* What each weighted value is multiplied with for the reduction. Nothing to
+ * divide by gives 0. */
+static double reduction_factor(const struct loss_batch *b, size_t positions)
+{
+    double divisor;
+
+    if (b->divisor == NULL && b->loss->reduction == LOSS_SUM) {
+        return 1.0;
+    }
+    divisor = mean_divisor(b, positions);
+    if (b->divisor != NULL) {
+        *b->divisor = divisor / (double)b->rows;
+        return 1.0 / (double)b->rows;
+    }
+    return divisor != 0.0 ? 1.0 / divisor : 0.0;
 }
 
 /* The factor of the values of a loss that reaches over the rows. One value for

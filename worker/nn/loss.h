@@ -28,6 +28,10 @@ struct loss_batch {
     const float *logits;  /* what a closing softmax or sigmoid got, or NULL */
     const float *weights; /* one per row, or NULL for 1 */
     const float *mask;    /* one per position, 0: left out; or NULL */
+    /* Not reduced: the sum of all values, divided by the rows, whatever the
+     * reduction; *divisor becomes what a reduction to a mean divides the sum
+     * by, divided by the rows. NULL: reduced. Not for losses over all rows. */
+    double *divisor;
 };
 
 /* Whether this loss reads `logits` where there are any. */

@@ -50,6 +50,11 @@ void net_destroy(struct net **net)
     }
 }
 
+const struct model *net_model(const struct net *net)
+{
+    return net->model;
+}
+
 const struct gradient_pieces *net_pieces(const struct net *net)
 {
     return net->pieces.count != 0 ? &net->pieces : NULL;
@@ -163,11 +168,13 @@ static int compute_loss(struct net *net, const struct net_batch *batch,
         .logits = source != PLAN_NONE ? net->ops[source].logits : NULL,
         .weights = batch->weights,
         .mask = head->mask,
+        .divisor = batch->divisor,
     };
+    bool left_out = batch->left_out != NULL && batch->left_out[i];
     float *target = NULL;
     int rc;
 
-    if (root->gradient != NULL) {
+    if (root->gradient != NULL && !left_out) {
         target = source == PLAN_NONE ? gradient_target(root, net->spare)
                  : net->logits_written[source] ? net->spare
                                                : net->dlogits[source];
@@ -199,13 +206,18 @@ static int compute_losses(struct net *net, const struct net_batch *batch,
         int rc;
 
         net->losses[i] = 0.0;
-        if (m->training[i].loss == NULL) {
+        if (m->training[i].loss == NULL ||
+            (batch->divisor != NULL && i != batch->alone)) {
             continue;
         }
         if ((rc = compute_loss(net, batch, i, mode, err)) != 0) {
             return rc;
         }
-        *total += m->training[i].loss_weight * net->losses[i];
+        if (batch->divisor != NULL) {
+            *total = net->losses[i];
+        } else if (batch->left_out == NULL || !batch->left_out[i]) {
+            *total += m->training[i].loss_weight * net->losses[i];
+        }
     }
     return 0;
 }
@@ -470,12 +482,14 @@ int net_gradient(struct net *net, const float *params,
         if ((rc = forward(net, params, PLAN_TRAINING, err)) != 0 ||
             (rc = compute_losses(net, batch, PLAN_TRAINING, &total, err)) !=
                 0 ||
-            (rc = penalize_outputs(net, PLAN_TRAINING, &total, err)) != 0) {
+            (batch->divisor == NULL &&
+             (rc = penalize_outputs(net, PLAN_TRAINING, &total, err)) != 0)) {
             return rc;
         }
         backward(net, gradient);
-        rc = penalize_weights(net->model, params, &total, gradient, err);
-        if (rc != 0) {
+        if (batch->divisor == NULL &&
+            (rc = penalize_weights(net->model, params, &total, gradient,
+                                   err)) != 0) {
             return rc;
         }
         if (totals != NULL) {

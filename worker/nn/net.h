@@ -18,6 +18,7 @@
 #include "common/model/model.h"
 #include "common/model/pieces.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,14 @@ struct net_batch {
     const float *const *x; /* one array per model input */
     const float *const *y; /* one per output: labels; NULL to predict */
     const float *weights;  /* one per row, or NULL for 1 */
+    /* Of outputs that have true here (NULL: none), the loss and its gradient
+     * are left out; their metrics are not. */
+    const bool *left_out;
+    /* Not NULL: of the loss of output `alone` the gradient alone, without any
+     * penalty, not reduced, and with what it is to be divided by, as struct
+     * loss_batch has it; the loss is that value, without its weight. */
+    double *divisor;
+    size_t alone;
 };
 
 /* Names the random numbers of a training step (dropout, noise). */
@@ -43,6 +52,8 @@ struct net_draws {
 int net_create(const struct model *model, struct net **out,
                struct err *err) ERR_CHECKED;
 void net_destroy(struct net **net);
+
+const struct model *net_model(const struct net *net);
 
 /* Inference. outputs[i] (one per model output) points to rows x elements that
  * stay valid until the next call on this net (an output that is also an input
@@ -66,6 +77,16 @@ int net_gradient(struct net *net, const float *params,
                  const struct net_batch *batch, const struct net_draws *draws,
                  float *gradient, struct totals *totals, double *loss,
                  struct err *err) ERR_CHECKED;
+
+struct round_layout;
+
+/* What a round of batches wants of this one (common/model/round.h):
+ * vector[layout->size]. batch->left_out and divisor are not asked;
+ * *loss becomes the batch's own loss. */
+int net_round(struct net *net, const float *params,
+              const struct net_batch *batch, const struct net_draws *draws,
+              const struct round_layout *layout, float *vector,
+              struct totals *totals, double *loss, struct err *err) ERR_CHECKED;
 
 /* The pieces of tables' gradients of the last net_gradient(), for
  * optimizer_step_pieces(); valid until the next call on this net, and as long

@@ -77,7 +77,7 @@ START_TEST(sums_of_what_is_asked_for)
     ck_assert(pieces_have(&t.pieces, 0));
     ck_assert(!pieces_have(&t.pieces, 1));
     ck_assert(!pieces_have(NULL, 0));
-    unit_assert_close(pieces_squares(&t.pieces, 0), 38.0, 1e-7);
+    unit_assert_close(pieces_squares(&t.pieces, 0, N), 38.0, 1e-7);
     pieces_sum(&t.pieces, 0, PIECES_VALUES, 0.0f, got, N);
     ck_assert_mem_eq(got, sums, sizeof(sums));
     pieces_sum(&t.pieces, 0, PIECES_SQUARES, 0.0f, got, N);
