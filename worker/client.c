@@ -248,6 +248,25 @@ int client_job_model(struct client *c, struct model **out,
     return rc;
 }
 
+void client_parameters_take(const struct client_parameters *p, float *out,
+                            size_t n)
+{
+    if (n != 0) {
+        memcpy(out, p->values.data, n * sizeof(*out));
+    }
+}
+
+void client_parameters_subtract(const struct client_parameters *p, float *out,
+                                size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float before;
+
+        memcpy(&before, p->values.data + i * sizeof(before), sizeof(before));
+        out[i] = before - out[i];
+    }
+}
+
 void client_parameters_deinit(struct client_parameters *p)
 {
     wire_free((ProtobufCMessage **)&p->head);

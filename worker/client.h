@@ -65,6 +65,12 @@ struct client_parameters {
     Elephas__V1__Parameters *head;
     struct view values; /* into body, any alignment */
 };
+/* n floats of what came, which may lie unaligned; and out := what came - out.
+ */
+void client_parameters_take(const struct client_parameters *parameters,
+                            float *out, size_t n);
+void client_parameters_subtract(const struct client_parameters *parameters,
+                                float *out, size_t n);
 void client_parameters_deinit(struct client_parameters *parameters);
 
 /* How a waiting request ended. */

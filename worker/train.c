@@ -177,26 +177,6 @@ static int run_batches(struct trainer *t, uint64_t first, uint64_t count,
 /* ---- parameters ------------------------------------------------------------
  */
 
-/* n floats of what came, which may lie unaligned. */
-static void take_values(const struct client_parameters *p, float *out, size_t n)
-{
-    if (n != 0) {
-        memcpy(out, p->values.data, n * sizeof(*out));
-    }
-}
-
-/* out := what came - out */
-static void subtract_from(const struct client_parameters *p, float *out,
-                          size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        float before;
-
-        memcpy(&before, p->values.data + i * sizeof(before), sizeof(before));
-        out[i] = before - out[i];
-    }
-}
-
 static int take_optimizer(struct trainer *t, const struct client_parameters *p,
                           struct err *err)
 {
@@ -265,7 +245,8 @@ static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    take_values(&before, t->state, all ? t->vector : model->parameters);
+    client_parameters_take(&before, t->state,
+                           all ? t->vector : model->parameters);
     if (all) {
         rc = take_optimizer(t, &before, err);
         t->has_slots = true;
@@ -275,7 +256,7 @@ static int delta_step(struct trainer *t, uint64_t step, uint64_t *next,
         rc = step_batches(t, step, &update.samples, err);
     }
     if (rc == 0) {
-        subtract_from(&before, t->state, count);
+        client_parameters_subtract(&before, t->state, count);
         update.base_version = before.head->version;
         update.values = t->state;
         describe_steps(t, started, &update);
@@ -295,7 +276,7 @@ static int start_at_centre(struct trainer *t, uint64_t step, struct err *err)
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    take_values(&centre, t->state, t->vector);
+    client_parameters_take(&centre, t->state, t->vector);
     rc = take_optimizer(t, &centre, err);
     client_parameters_deinit(&centre);
     t->has_slots = rc == 0;
@@ -320,7 +301,7 @@ static int pull_centre(struct trainer *t, uint64_t step, uint64_t *version,
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    take_values(&centre, t->gradient, n);
+    client_parameters_take(&centre, t->gradient, n);
     *version = centre.head->version;
     client_parameters_deinit(&centre);
     return 0;
@@ -377,7 +358,7 @@ static int gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    take_values(&current, t->state, n);
+    client_parameters_take(&current, t->state, n);
     update.base_version = current.head->version;
     client_parameters_deinit(&current);
     totals_clear(t->totals);
@@ -408,7 +389,8 @@ static int validate(struct trainer *t, uint64_t epoch, struct err *err)
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    take_values(&current, t->gradient, n); /* free until the next step */
+    client_parameters_take(&current, t->gradient,
+                           n); /* free until the next step */
     client_parameters_deinit(&current);
     totals_clear(t->totals);
     for (size_t at = 0; rc == 0 && at < rows;) {
@@ -554,7 +536,7 @@ static int prepare(struct trainer *t, struct err *err)
         return rc;
     }
     t->state = mem_zfloats(t->vector + 1);
-    if (!t->by_epoch && !t->asynchronous &&
+    if (!t->by_epoch && !t->asynchronous && t->period == 1 &&
         (rc = round_layout_init(model, &t->layout, err)) != 0) {
         return rc;
     }

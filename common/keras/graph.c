@@ -28,16 +28,20 @@ bool graph_is_functional(const char *class_name)
            strcmp(class_name, "Model") == 0;
 }
 
-/* An operation of keras.ops, as a layer class of the model room. The list is
- * what Keras makes masks with; it writes them down as layers of functional
- * models. */
+/* An operation of keras.ops, as a layer class of the model room. Keras writes
+ * them down as layers of functional models. */
 static int find_operation(const char *module, const char **class_name,
                           struct err *err)
 {
     static const char *const known[] = {
-        "ops.Any",        "ops.Concatenate", "ops.ConvertToTensor",
-        "ops.ExpandDims", "ops.LogicalOr",   "ops.NotEqual",
-        "ops.OnesLike",   "ops.ZerosLike"};
+        "ops.Add",         "ops.Any",
+        "ops.Concatenate", "ops.ConvertToTensor",
+        "ops.Divide",      "ops.ExpandDims",
+        "ops.LogicalOr",   "ops.Maximum",
+        "ops.Minimum",     "ops.Multiply",
+        "ops.NotEqual",    "ops.OnesLike",
+        "ops.Subtract",    "ops.TrueDivide",
+        "ops.ZerosLike"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(known[i] + strlen("ops."), *class_name) == 0) {

@@ -232,8 +232,8 @@ static int read_arguments(struct linker *l, const json_t *data,
         if (i > 0 && json_is_null(arg)) {
             continue;
         }
-        if (i > 0 && json_is_number(arg)) {
-            char name[32]; /* of operations: not_equal(x, 0) */
+        if (json_is_number(arg)) {
+            char name[32]; /* of operations: not_equal(x, 0), 2 - x */
 
             (void)snprintf(name, sizeof(name), "argument_%zu", i);
             if ((rc = add_keyword(l, node, refs, name, arg, err)) != 0) {

@@ -722,6 +722,18 @@ def window_cases():
         L.TimeDistributed(L.GlobalAveragePooling2D()), L.Flatten(), L.Dense(3), shape=(3, 6, 5, 2)))
 
 
+def operator_cases():
+    """What Python's operators and some of keras.ops make of symbolic tensors."""
+    def arithmetic(r):
+        a, b = L.Input((4,)), L.Input((1,))
+        t = L.Dense(4, activation="tanh")(a)
+        t = (2.0 - t * b) / (3.0 + t) + a - 0.5 * L.Dense(1)(a)
+        t = keras.ops.concatenate([keras.ops.maximum(t, a), keras.ops.minimum(t, 0.3), t / 4.0], axis=-1)
+        return keras.Model([a, b], L.Dense(2)(t))
+
+    add("model_operators", arithmetic)
+
+
 def round_cases():
     """What rounds of batches on several workers must put together (tests/integration/test_rounds.py)."""
     def mixed(r):
@@ -763,6 +775,7 @@ def all_cases():
         loss_cases()
         metric_cases()
         model_cases()
+        operator_cases()
         round_cases()
     names = [c.name for c in CASES]
     assert len(names) == len(set(names)), "two cases have one name"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * ops: the operations of keras.ops that Keras makes masks with. In a
- * functional model they are written down like layers, between a layer that
- * makes a mask and one that takes it; here they are classes of the name
- * "ops.NotEqual". Their values are 1 and 0 in float32. No variables.
+ * ops: operations of keras.ops: those that Keras makes masks with, and those
+ * that Python's operators on symbolic tensors stand for. In a functional model
+ * they are written down like layers; here they are classes of the name
+ * "ops.NotEqual". What is true or false is 1 or 0 in float32. No variables, and
+ * no masks of their own.
  *
  *   NotEqual(x, c)       x != c, c a number ("argument_1") or a tensor
  *   LogicalOr(a, b)      axes of 1 are as long as the other's
@@ -12,13 +13,19 @@
  *   ExpandDims(x)        an axis of 1 more
  *   Concatenate([a ...]) along one axis
  *   ZerosLike(x), OnesLike(x)
+ *   Add, Subtract, Multiply, Divide, TrueDivide, Maximum, Minimum (a, b): two
+ *   tensors of as many axes, or one and a number ("argument_0" or "..._1")
  */
 #ifndef COMMON_MODEL_LAYERS_OPS_H
 #define COMMON_MODEL_LAYERS_OPS_H
 
 #include "common/model/shape.h"
 
+#include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
+
+struct call;
 
 struct ops_options {
     int axis;      /* as the config has it, the batch counted; -1: the last */
@@ -29,5 +36,8 @@ struct ops_options {
  * none. more: axes that the result has beyond the shape's. */
 int ops_axis(const struct ops_options *options, const struct shape *shape,
              int more);
+
+/* The number that is argument i (0 or 1) of the call, or NULL. */
+const json_t *ops_number(const struct call *call, size_t i);
 
 #endif

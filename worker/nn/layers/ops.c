@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ops: operations that masks are made with; see ops.h of common/model/layers.
- * What they give is true or false, so no gradient goes through them.
+ * No gradient goes through those that give true or false.
  */
 #include "common/model/layers/ops.h"
 
@@ -153,6 +153,25 @@ static int concatenate(struct op *op, struct err *err)
     return 0;
 }
 
+static void concatenate_back(struct op *op)
+{
+    int axis = ops_axis(op->layer->options, op_input_shape(op, 0), 0);
+    struct around whole = around(&op->call->outputs[0], axis);
+    size_t at = 0;
+
+    for (size_t k = 0; k < op->call->input_count; k++) {
+        size_t part = around(op_input_shape(op, k), axis).size * whole.behind;
+
+        for (size_t i = 0; op->dx[k] != NULL && i < op->rows * whole.before;
+             i++) {
+            memcpy(op->dx[k] + i * part,
+                   op->dy[0] + i * whole.size * whole.behind + at,
+                   part * sizeof(float));
+        }
+        at += part;
+    }
+}
+
 static enum op_view reshape(const struct op *op, bool training)
 {
     (void)op;
@@ -169,7 +188,7 @@ static enum op_view same(const struct op *op, bool training)
 
 const struct nn_class nn_op_any = {.forward = any, .backward = backward};
 const struct nn_class nn_op_concatenate = {.forward = concatenate,
-                                           .backward = backward};
+                                           .backward = concatenate_back};
 const struct nn_class nn_op_convert_to_tensor = {.view = same};
 const struct nn_class nn_op_expand_dims = {.view = reshape};
 const struct nn_class nn_op_logical_or = {.forward = logical_or,
