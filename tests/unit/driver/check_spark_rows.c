@@ -64,8 +64,7 @@ static void expect_file(const char *name, const char *text)
 
     buf_init(&content, 1 << 20);
     unit_ok(file_read(path, &content, &err), &err);
-    ck_assert_uint_eq(content.len, strlen(text));
-    ck_assert_int_eq(memcmp(content.data, text, content.len), 0);
+    ck_assert_str_eq(buf_str(&content), text);
     buf_deinit(&content);
     mem_free(path);
 }
