@@ -50,6 +50,7 @@ static int read_values(const json_t *entry, const uint8_t *data, size_t size,
     size_t rank = json_array_size(shape);
 
     t->name = json_string_value(json_object_get(entry, "name"));
+    t->is_noise = json_is_true(json_object_get(entry, "noise"));
     t->count = 1;
     for (size_t i = 0; i < rank; i++) {
         t->count *= (size_t)json_integer_value(json_array_get(shape, i));

@@ -9,6 +9,7 @@
 #include "common/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct case_tensor {
@@ -16,6 +17,7 @@ struct case_tensor {
     size_t rows;      /* first axis; 1 for a scalar */
     size_t count;     /* elements */
     float *values;    /* integers are converted */
+    bool is_noise;    /* rounding alone: its values are not compared */
 };
 
 struct case_file {

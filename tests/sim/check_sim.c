@@ -36,7 +36,7 @@ START_TEST(trouble_happens)
     unsigned rogues = 0;
     unsigned faults = 0;
 
-    for (int seed = 1; seed <= 30; seed++) {
+    for (int seed = 1; seed <= 60; seed++) {
         struct sim *sim = sim_create(seed);
 
         sim_run(sim);
