@@ -62,7 +62,8 @@ class Bench(System):
         self.reader = None
 
     def __enter__(self):
-        os.chdir(self.work)  # what is left in the daemon's working directory is nobody else's
+        os.mkdir(self.path("cwd"))  # what is left in the daemon's working directory is nobody else's
+        os.chdir(self.path("cwd"))
         self.cluster.start()
         self.daemon("--spark-home", self.home)
         return self
