@@ -121,7 +121,7 @@ def test_training_against_a_server_of_ones_own(s):
     environment = {**os.environ, "SPARK_HOME": home, "PYSPARK_PYTHON": python, "PYSPARK_DRIVER_PYTHON": python}
     if not os.path.isdir(s.path("tables")):
         subprocess.run([python, f"{sparklib.HERE}/make_tables.py", f"{DATA}/digits.csv", s.path("tables")], check=True,
-                       env=environment, capture_output=True, timeout=240)
+                       env=environment, cwd=s.work, capture_output=True, timeout=240)
     s.daemon()
     out = s.submit("ps", "start", "--model", sparklib.make_model(s, 64, 10), "--json")
     assert out.status == 0, out.err
