@@ -93,7 +93,6 @@ static int check_axes(const json_t *value, struct err *err)
 static int read_options(const json_t *config,
                         struct multi_head_attention_options *o, struct err *err)
 {
-    bool gate;
     int rc;
 
     if ((rc = read_count(config, "num_heads", 0, &o->heads, err)) != 0 ||
@@ -103,15 +102,10 @@ static int read_options(const json_t *config,
         (rc = jget_int_or(config, "sliding_window", 0, &o->window, err)) != 0 ||
         (rc = jget_double_or(config, "dropout", 0.0, &o->dropout, err)) != 0 ||
         (rc = jget_bool_or(config, "use_bias", true, &o->use_bias, err)) != 0 ||
-        (rc = jget_bool_or(config, "use_gate", false, &gate, err)) != 0 ||
         (rc = check_axes(jget_member(config, "attention_axes"), err)) != 0 ||
         (rc = read_output(jget_member(config, "output_shape"), &o->output,
                           err)) != 0) {
         return rc;
-    }
-    if (gate) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "option \"use_gate\" is not supported");
     }
     if (!(o->dropout >= 0.0 && o->dropout <= 1.0) || o->window < 0) {
         return err_set(err, ERR_INVALID,
@@ -143,11 +137,18 @@ static int configure(struct layer *layer, struct err *err)
     /* of the parts in Keras, not of the output */
     static const char *const absent[] = {"activity_regularizer", NULL};
     struct multi_head_attention_options *o;
+    bool gate = false;
     int rc;
 
     if ((rc = layer_config_absent(layer, absent, err)) != 0 ||
-        (rc = layer_config_keys(layer, keys, err)) != 0) {
+        (rc = layer_config_keys(layer, keys, err)) != 0 ||
+        (rc = jget_bool_or(layer->config, "use_gate", false, &gate, err)) !=
+            0) {
         return rc;
+    }
+    if (gate) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "option \"use_gate\" is not supported");
     }
     o = mem_zalloc(sizeof(*o));
     if (o == NULL) {
