@@ -25,7 +25,8 @@ enum rng_use {
     RNG_INITIALIZER = 1,
     RNG_SHUFFLE = 2,
     RNG_DROPOUT = 3,
-    RNG_NOISE = 4
+    RNG_NOISE = 4,
+    RNG_ROUNDING = 5
 };
 
 /* The stream (seed; use, a, b, c): e.g. (partition, epoch, batch). */

@@ -161,7 +161,7 @@ docs-keras: $(LIST_KERAS) ## write the tables of docs/KERAS.md anew
 
 # ---- fuzzing -----------------------------------------------------------------
 
-FUZZ_TARGETS := keras wire rows http
+FUZZ_TARGETS := keras wire rows http codec
 FUZZ_BIN := $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
 FUZZ_FILES_keras := tests/golden/files tests/golden/files/unsupported
 # how a target ends: with a driver that replays files, or with the fuzzer's own
