@@ -113,20 +113,26 @@ static int read_factor(const json_t *training, const char *key, double max,
 }
 
 /* Presets for optimizers that see deltas, whose size is that of a change and
- * not of a gradient: Keras' own rates are not made for them. */
+ * not of a gradient: Keras' own rates are not made for them. Asynchrony is a
+ * momentum of its own (Mitliagkas and others: Asynchrony begets Momentum,
+ * 2016), so less is added there. */
+#define PRESET_ADAM                                                            \
+    "{\"learning_rate\": 0.01, \"beta_1\": 0.9, \"beta_2\": 0.99, "            \
+    "\"epsilon\": 0.001}"
 static const struct {
     const char *name;
     const char *class_name;
-    const char *config;
+    const char *synchronous;
+    const char *asynchronous;
 } presets[] = {
-    {"sgd-momentum", "SGD", "{\"learning_rate\": 1.0, \"momentum\": 0.5}"},
-    {"adam", "Adam",
-     "{\"learning_rate\": 0.01, \"beta_1\": 0.9, \"beta_2\": 0.99, "
-     "\"epsilon\": 0.001}"},
+    {"sgd-momentum", "SGD", "{\"learning_rate\": 1.0, \"momentum\": 0.5}",
+     "{\"learning_rate\": 1.0, \"momentum\": 0.25}"},
+    {"adam", "Adam", PRESET_ADAM, PRESET_ADAM},
 };
 
 static int make_server(const char *class_name, const json_t *config,
-                       struct optimizer **out, struct err *err)
+                       bool synchronous, struct optimizer **out,
+                       struct err *err)
 {
     json_t *preset = NULL;
     int rc;
@@ -135,7 +141,9 @@ static int make_server(const char *class_name, const json_t *config,
          i++) {
         if (strcmp(class_name, presets[i].name) == 0) {
             class_name = presets[i].class_name;
-            preset = json_loads(presets[i].config, 0, NULL);
+            preset = json_loads(synchronous ? presets[i].synchronous
+                                            : presets[i].asynchronous,
+                                0, NULL);
             if (preset == NULL) {
                 return err_nomem(err);
             }
@@ -169,7 +177,9 @@ static int read_server(const json_t *training, struct job_spec *spec,
                      jget_type_name(value));
     }
     if (rc == 0) {
-        rc = make_server(name, config, &spec->server, err);
+        rc = make_server(name, config,
+                         spec->training.mode == TRAINING_SYNCHRONOUS,
+                         &spec->server, err);
     }
     if (rc != 0) {
         (void)err_wrap(err, "server_optimizer");

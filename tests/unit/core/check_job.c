@@ -7,6 +7,7 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/optimizer.h"
 #include "driver/core/job.h"
 
 #include <stdio.h>
@@ -211,6 +212,35 @@ START_TEST(json_is_the_same_request)
                                "\"elastic_alpha\":0.25}}");
     check_round_trip("{\"kind\":\"predict\",\"source_job\":\"j12\","
                      "\"data\":{\"source\":\"/d/a.jsonl\"},\"batch_size\":7}");
+}
+END_TEST
+
+/* The momentum of the server's optimizer of a training job in this mode. */
+static double momentum_in(const char *mode)
+{
+    struct job_spec *spec = NULL;
+    struct err err = {0};
+    char text[512];
+    json_t *config;
+    double momentum;
+
+    (void)snprintf(text, sizeof(text),
+                   HEAD DATA ",\"training\":{\"mode\":\"%s\","
+                             "\"server_optimizer\":\"sgd-momentum\"}}",
+                   mode);
+    ck_assert_int_eq(parse(text, &spec, &err), 0);
+    config = optimizer_config(spec->server);
+    momentum = json_number_value(json_object_get(config, "momentum"));
+    json_decref(config);
+    job_spec_destroy(&spec);
+    return momentum;
+}
+
+START_TEST(asynchrony_is_a_momentum_of_its_own)
+{
+    ck_assert_double_eq(momentum_in("synchronous"), 0.5);
+    ck_assert_double_eq(momentum_in("asynchronous"), 0.25);
+    ck_assert_double_eq(momentum_in("hogwild"), 0.25);
 }
 END_TEST
 
@@ -442,6 +472,7 @@ static TCase *basic(void)
     tcase_add_test(tc, states_follow_in_order);
     tcase_add_test(tc, states_have_names);
     tcase_add_test(tc, defaults_are_the_documented_ones);
+    tcase_add_test(tc, asynchrony_is_a_momentum_of_its_own);
     tcase_add_test(tc, a_full_request_is_read);
     tcase_add_test(tc, json_is_the_same_request);
     tcase_add_test(tc, all_modes_are_known);
