@@ -235,7 +235,7 @@ static void announce(const struct worker *w)
                         (uint64_t)process_pid(w->process));
 }
 
-/* ---- workers that hang ---- */
+/* ---- workers and feeders that hang ---- */
 
 static int64_t now_ms(void)
 {
@@ -277,9 +277,17 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (run->feed != NULL && !run->ending) {
+        feed_look(run->feed, now_ms(), run->order.stuck_ms);
+    }
     for (uint32_t i = 0; i < run->count && !run->ending; i++) {
-        if (runs(&run->workers[i])) {
-            look_at(&run->workers[i]);
+        struct worker *w = &run->workers[i];
+
+        if (runs(w)) {
+            look_at(w);
+        }
+        if (w->own != NULL) {
+            feed_look(w->own, now_ms(), run->order.stuck_ms);
         }
     }
 }

@@ -10,6 +10,7 @@
 #include "common/model/model.h"
 #include "driver/lines.h"
 #include "driver/process.h"
+#include "driver/watchdog.h"
 
 #include <event2/event.h>
 
@@ -40,6 +41,8 @@ struct feed {
     struct process *process;
     struct lines *out;
     struct lines *err;
+    struct watchdog watchdog;
+    int64_t stopped_s; /* it was stopped for so long, and killed; 0: not */
     bool ended;
     char last[LINES_MAX + 1]; /* line of standard error */
     uint64_t rows;
@@ -301,6 +304,13 @@ static void judge(const struct feed *f, int status, struct err *why)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && f->counted) {
         return;
     }
+    if (f->stopped_s != 0) {
+        (void)err_set(why, ERR_IO,
+                      "reading the data: the feeder was stopped for %lld s: "
+                      "it was killed",
+                      (long long)f->stopped_s);
+        return;
+    }
     if (WIFEXITED(status) && f->last[0] != '\0') {
         (void)err_set(why, WEXITSTATUS(status) == 2 ? ERR_INVALID : ERR_IO,
                       "%s", f->last);
@@ -387,6 +397,22 @@ void feed_abandon(struct feed *f, uint32_t partition)
                          on_drain, p);
     if (p->drain == NULL || event_add(p->drain, NULL) != 0) {
         feed_kill(f, SIGKILL); /* it would wait for ever */
+    }
+}
+
+void feed_look(struct feed *f, int64_t now_ms, int64_t stuck_ms)
+{
+    int64_t stopped;
+    int64_t idle; /* its workers may be slow: that is no fault of its own */
+
+    if (!feed_is_running(f)) {
+        return;
+    }
+    watchdog_look(&f->watchdog, process_pid(f->process), now_ms, &stopped,
+                  &idle);
+    if (stopped >= stuck_ms) {
+        f->stopped_s = stopped / 1000 + (stopped < 1000);
+        feed_kill(f, SIGKILL);
     }
 }
 

@@ -39,6 +39,9 @@ int feed_start(struct feed *feed, const uint32_t *attempts,
                struct err *err) ERR_CHECKED;
 bool feed_has(const struct feed *feed, uint32_t partition);
 bool feed_is_running(const struct feed *feed);
+/* Looks after the feeder (monotonic ms): one that was stopped for stuck_ms is
+ * killed, and on_end hears why. */
+void feed_look(struct feed *feed, int64_t now_ms, int64_t stuck_ms);
 /* Nobody reads this partition any more: its rows are read over. */
 void feed_abandon(struct feed *feed, uint32_t partition);
 void feed_kill(struct feed *feed, int signal);

@@ -80,9 +80,10 @@ def document(s, job):
 
 def until(condition, timeout=20):
     deadline = time.monotonic() + timeout
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "it does not happen"
         time.sleep(0.02)
+    return found
 
 
 def ended(s, job):
@@ -639,6 +640,40 @@ def a_worker_that_is_killed_again_and_again(s):
     assert "elephasd_workers_restarted_total 3\n" in metrics
 
 
+def a_stopped_feeder_ends_the_job(s):
+    """It waits for room in the pipes of workers that read nothing, and is stopped there."""
+    s.daemon("--worker-timeout", 2, "--workers-dir", fake_worker(s, "sleep 60\n"))
+    model = json.loads(ask(s, "POST", "/v1/models", model_bytes(s), content_type="application/x-protobuf")[2])["model"]
+    body = request(model, workers=2)
+    body["data"]["source"] = [many_rows(s)]
+    job = make_job(s, body)["id"]
+    os.kill(until(lambda: feeder_of(s), 10), signal.SIGSTOP)
+    failed = finish(s, job, "failed")
+    assert failed["error"].startswith("reading the data: the feeder was stopped for "), failed["error"]
+    assert failed["error"].endswith(" s: it was killed"), failed["error"]
+    until(lambda: children(s.process.pid) == [], 10)
+
+
+def feeder_of(s):
+    for pid in children(s.process.pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if b"--internal-feed" in f.read():
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+def many_rows(s):
+    """A file with rows enough to fill every pipe several times."""
+    with open(CSV, encoding="utf-8") as f:
+        header, *rows = f.read().splitlines(True)
+    with open(s.path("many.csv"), "w", encoding="utf-8") as f:
+        f.write(header + "".join(rows * 60))
+    return s.path("many.csv")
+
+
 def a_worker_that_reads_nothing(s):
     """It dies before it has read its rows: the other one gets all of its own."""
     mark = s.path("mark")
@@ -649,12 +684,7 @@ def a_worker_that_reads_nothing(s):
     status, _, answer = ask(s, "POST", "/v1/models", model_bytes(s), content_type="application/x-protobuf")
     assert status == 201
     body = request(json.loads(answer)["model"], workers=2, training={"epochs": 2, "seed": 1})
-    # rows enough to fill every pipe several times
-    with open(CSV, encoding="utf-8") as f:
-        header, *rows = f.read().splitlines(True)
-    with open(s.path("many.csv"), "w", encoding="utf-8") as f:
-        f.write(header + "".join(rows * 60))
-    body["data"]["source"] = [s.path("many.csv")]
+    body["data"]["source"] = [many_rows(s)]
     job = finish(s, make_job(s, body)["id"])
     assert [p["attempt"] for p in job["partitions"]] == [1, 0], job["partitions"]
     assert [p["samples"] for p in job["partitions"]] == [442 * 30, 442 * 30], job["partitions"]
@@ -812,6 +842,6 @@ if __name__ == "__main__":
          a_name_comes_before_the_beginning_of_an_id, jobs_side_by_side_do_not_mix,
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,
          a_worker_that_speaks_no_utf8, a_worker_that_cannot_start, a_worker_that_ends_too_early, a_worker_that_is_killed_again_and_again,
-         a_worker_that_reads_nothing, stop_with_a_job, kill_and_restart, stop_lets_requests_in_flight_finish,
+         a_worker_that_reads_nothing, a_stopped_feeder_ends_the_job, stop_with_a_job, kill_and_restart, stop_lets_requests_in_flight_finish,
          stop_with_everything_open, stop_as_soon_as_there_is_an_address, data_only_under_the_roots]
          if not only or t.__name__ in only])
