@@ -43,14 +43,14 @@ def mean_accuracy(s, workers, way):
 
 
 def defaults_end_where_synchronous_does(s):
-    """Two seeds vary by half a point, so a little more than the point of ten seeds is allowed."""
+    """Repeats of two seeds vary by a third of a point (standard deviation): two points are allowed, not the one of ten seeds."""
     s.daemon()
     for workers in (2, 4):
         want = mean_accuracy(s, workers, [])
         for mode in ("asynchronous", "hogwild"):
             for frequency in ("epoch", "batch"):
                 got = mean_accuracy(s, workers, ["--mode", mode, "--frequency", frequency])
-                assert abs(got - want) < 0.015, (workers, mode, frequency, got, want)
+                assert abs(got - want) < 0.02, (workers, mode, frequency, got, want)
 
 
 def the_sum_of_all_deltas_can_be_had(s):
