@@ -158,6 +158,18 @@ static Elephas__V1__Mode mode_of(enum training_mode mode)
     }
 }
 
+static Elephas__V1__Encoding encoding_of(enum codec_kind kind)
+{
+    static const Elephas__V1__Encoding encodings[] = {
+        [CODEC_FLOAT32] = ELEPHAS__V1__ENCODING__ENCODING_FLOAT32,
+        [CODEC_FP16] = ELEPHAS__V1__ENCODING__ENCODING_FP16,
+        [CODEC_BF16] = ELEPHAS__V1__ENCODING__ENCODING_BF16,
+        [CODEC_INT8] = ELEPHAS__V1__ENCODING__ENCODING_INT8,
+        [CODEC_TOPK] = ELEPHAS__V1__ENCODING__ENCODING_TOPK};
+
+    return encodings[kind];
+}
+
 static void fill_task(struct task_parts *t, const struct daemon *d,
                       struct job *job)
 {
@@ -190,6 +202,8 @@ static void fill_task(struct task_parts *t, const struct daemon *d,
         m->elastic_alpha = spec->elastic_alpha != 0
                                ? spec->elastic_alpha
                                : 0.9 / (double)spec->workers;
+        m->encoding = encoding_of(spec->compress.kind);
+        m->kept = spec->compress.kept;
         m->epochs = spec->training.epochs;
         m->validation = job_spec_has_validation(spec);
     }
@@ -325,8 +339,14 @@ static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
         m->kind != ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_DELTA) {
         return err_set(err, ERR_INVALID, "kind: delta or gradient is wanted");
     }
-    if (m->range == NULL || u.begin > u.end ||
-        u.end - u.begin != values.len / sizeof(float)) {
+    if (m->encoding != ELEPHAS__V1__ENCODING__ENCODING_FLOAT32) {
+        rc = train_decode(job, (int)m->encoding, values, u.begin, u.end,
+                          &u.values, err);
+        if (rc != 0) {
+            return rc;
+        }
+    } else if (m->range == NULL || u.begin > u.end ||
+               u.end - u.begin != values.len / sizeof(float)) {
         return err_set(err, ERR_INVALID,
                        "range: %llu to %llu, but %zu values came",
                        (unsigned long long)u.begin, (unsigned long long)u.end,

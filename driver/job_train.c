@@ -61,6 +61,7 @@ static void train_destroy(struct job *job)
     }
     mem_free(t->partitions);
     version_put(t->current);
+    mem_free_aligned(t->decoded);
     training_destroy(&t->training);
     model_destroy(&t->model);
     mem_free(t);

@@ -25,6 +25,14 @@ int train_join(struct job *job, const struct train_join *join,
 int train_update(struct job *job, const struct training_update *update,
                  struct training_reply *out, struct err *err) ERR_CHECKED;
 
+/* The values [begin, end) of an update in another encoding than float32 (a
+ * number of the Encoding enum), as floats that are the job's until the next
+ * call. Refused and named: an encoding that is not the job's, another range
+ * than its updates have, and what is malformed. */
+int train_decode(struct job *job, int encoding, struct view bytes,
+                 uint64_t begin, uint64_t end, const uint8_t **values,
+                 struct err *err) ERR_CHECKED;
+
 /* What a GET of parameters asks for. */
 struct train_query {
     bool has_step;

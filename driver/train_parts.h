@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * train_parts: the inside of a training job, for the files that share it:
- * job_train.c (start, messages, end), train_serve.c (parameters and those who
- * wait for them), train_report.c (events), train_save.c (snapshots).
+ * job_train.c (start, messages, end), train_decode.c (updates in fewer bytes),
+ * train_serve.c (parameters and those who wait for them), train_report.c
+ * (events), train_save.c (snapshots).
  */
 #ifndef DRIVER_TRAIN_PARTS_H
 #define DRIVER_TRAIN_PARTS_H
@@ -52,6 +53,7 @@ struct train {
     struct train_partition *partitions;
     struct version *current; /* of the version now, or NULL */
     struct waiter *waiters;
+    float *decoded;   /* an update, of training_update_count(); or NULL */
     uint64_t version; /* last seen */
     uint64_t epochs_reported;
     uint64_t first_kept; /* epochs before it are in the event log already */

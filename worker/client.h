@@ -109,6 +109,8 @@ struct client_update {
     bool gradient; /* else a delta */
     size_t count;  /* floats, from element 0 of the state vector on */
     const float *values;
+    int encoding;        /* of the Encoding enum; 0: values are sent ... */
+    struct view encoded; /* ... otherwise these bytes */
     uint64_t samples;
     uint64_t iterations;
     const double *scalars; /* of the optimizer, or NULL */

@@ -19,6 +19,8 @@
 #define REQUEST_MS 60000L
 #define PROGRESS_MS 2000L
 
+static const struct view nothing;
+
 /* The states of all metrics as messages that borrow from totals. */
 struct metric_messages {
     Elephas__V1__MetricState *states; /* owned */
@@ -57,11 +59,11 @@ static int metric_messages_init(struct totals *totals,
     return 0;
 }
 
-/* POST of a message (and floats behind it) to a route of the job. */
+/* POST of a message (and values behind it) to a route of the job. */
 static int post(struct client *c, const char *route,
-                const ProtobufCMessage *message, const float *values,
-                size_t count, long timeout_ms, bool retry,
-                struct http_response *response, struct err *err)
+                const ProtobufCMessage *message, struct view values,
+                long timeout_ms, bool retry, struct http_response *response,
+                struct err *err)
 {
     struct buf head;
     uint8_t header[WIRE_HEADER_MAX];
@@ -71,20 +73,18 @@ static int post(struct client *c, const char *route,
     memset(response, 0, sizeof(*response));
     buf_init(&head, HEAD_MAX);
     rc = path != NULL ? wire_pack(message, &head, err) : err_nomem(err);
-    if (rc == 0 && values != NULL) {
-        rc = buf_append(&head, header,
-                        wire_values_header(count * sizeof(*values), header),
+    if (rc == 0 && values.data != NULL) {
+        rc = buf_append(&head, header, wire_values_header(values.len, header),
                         err);
     }
     if (rc == 0) {
-        const struct http_request request = {
-            .method = "POST",
-            .path = path,
-            .content_type = "application/x-protobuf",
-            .body = {buf_view(&head),
-                     {(const uint8_t *)values, count * sizeof(*values)}},
-            .timeout_ms = timeout_ms,
-            .max_response = ANSWER_MAX};
+        const struct http_request request = {.method = "POST",
+                                             .path = path,
+                                             .content_type =
+                                                 "application/x-protobuf",
+                                             .body = {buf_view(&head), values},
+                                             .timeout_ms = timeout_ms,
+                                             .max_response = ANSWER_MAX};
 
         rc = retry ? client_call(c, &request, response, err)
                    : http_client_send(c->http, &request, response, err);
@@ -114,7 +114,7 @@ int client_join(struct client *c, uint64_t samples, uint64_t validation_samples,
     join.host = host;
     join.pid = (uint64_t)getpid();
     *outcome = CLIENT_OK;
-    rc = post(c, "partitions", &join.base, NULL, 0, REQUEST_MS, true, &response,
+    rc = post(c, "partitions", &join.base, nothing, REQUEST_MS, true, &response,
               err);
     if (response.status == 410) {
         *outcome = CLIENT_STOP;
@@ -206,8 +206,12 @@ int client_push(struct client *c, const struct client_update *u,
     message.first_loss = u->first_loss;
     *outcome = CLIENT_OK;
     *next_step = u->step + 1;
-    rc = post(c, "updates", &message.base, u->values, u->count, REQUEST_MS,
-              true, &response, err);
+    message.encoding = (Elephas__V1__Encoding)u->encoding;
+    rc = post(c, "updates", &message.base,
+              u->encoding != 0 ? u->encoded
+                               : (struct view){(const uint8_t *)u->values,
+                                               u->count * sizeof(*u->values)},
+              REQUEST_MS, true, &response, err);
     if (response.status == 410) {
         *outcome = CLIENT_STOP;
         rc = 0;
@@ -245,7 +249,7 @@ static int send_result(struct client *c, uint64_t epoch, uint64_t samples,
     message.n_metrics = metrics.count;
     message.progress = progress;
     *outcome = CLIENT_OK;
-    rc = post(c, "results", &message.base, NULL, 0,
+    rc = post(c, "results", &message.base, nothing,
               progress ? PROGRESS_MS : REQUEST_MS, !progress, &response, err);
     if (response.status == 410) {
         *outcome = CLIENT_STOP;

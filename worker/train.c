@@ -118,6 +118,7 @@ static int work(struct trainer *t, bool *done, struct err *err)
         t->at.next_validation += rc == 0 && t->outcome == CLIENT_OK;
         return rc;
     }
+    t->end = last;
     *done = step >= last;
     if (*done) {
         return 0;
@@ -183,6 +184,10 @@ static int prepare(struct trainer *t, struct err *err)
     if (rc == 0) {
         rc = totals_create(model, &t->totals, err);
     }
+    if (rc == 0) {
+        rc = compress_create(model, t->task, client_partition(s->client),
+                             &t->compress, err);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -239,6 +244,7 @@ int train_run(struct session *session, struct output *output, bool *superseded,
     net_destroy(&t.net);
     batch_destroy(&t.batch);
     totals_destroy(&t.totals);
+    compress_destroy(&t.compress);
     mem_free_aligned(t.state);
     mem_free_aligned(t.gradient);
     round_layout_deinit(&t.layout);

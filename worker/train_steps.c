@@ -143,11 +143,26 @@ static int take_optimizer(struct trainer *t, const struct client_parameters *p,
     return 0;
 }
 
-static int push(struct trainer *t, const struct client_update *update,
+/* Sends values, which are changed, as the update; what is decoded of them is
+ * for compress.h to say. */
+static int push(struct trainer *t, float *values, struct client_update *update,
                 uint64_t *next, struct err *err)
 {
+    uint64_t next_step = update->step + 1;
+    bool ends_epoch = t->epoch_steps > 1 && next_step % t->epoch_steps == 0;
+    int rc = compress_update(t->compress, values,
+                             ends_epoch || next_step == t->end, update, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    update->values = values;
     t->last_progress = trainer_now_ms();
-    return client_push(t->session->client, update, next, &t->outcome, err);
+    rc = client_push(t->session->client, update, next, &t->outcome, err);
+    if (rc == 0 && t->outcome == CLIENT_OK) {
+        compress_counted(t->compress, values);
+    }
+    return rc;
 }
 
 /* ---- steps -----------------------------------------------------------------
@@ -204,9 +219,8 @@ int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     if (rc == 0) {
         client_parameters_subtract(&before, t->state, count);
         update.base_version = before.head->version;
-        update.values = t->state;
         describe_steps(t, started, &update);
-        rc = push(t, &update, next, err);
+        rc = push(t, t->state, &update, next, err);
     }
     client_parameters_deinit(&before);
     return rc;
@@ -279,9 +293,8 @@ int trainer_elastic_step(struct trainer *t, uint64_t step, uint64_t *next,
     for (size_t i = 0; i < n; i++) {
         t->gradient[i] = alpha * (t->gradient[i] - t->state[i]);
     }
-    update.values = t->gradient;
     describe_steps(t, started, &update);
-    rc = push(t, &update, next, err);
+    rc = push(t, t->gradient, &update, next, err);
     for (size_t i = 0; rc == 0 && t->outcome == CLIENT_OK && i < n; i++) {
         t->state[i] += t->gradient[i];
     }
@@ -316,8 +329,7 @@ int trainer_gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
         return rc;
     }
     update.samples = batch_rows(t->batch);
-    update.values = t->gradient;
     update.first_loss = t->first_loss;
     update.metrics = t->totals;
-    return push(t, &update, next, err);
+    return push(t, t->gradient, &update, next, err);
 }

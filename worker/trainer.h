@@ -10,6 +10,7 @@
 #include "common/model/round.h"
 #include "worker/batch.h"
 #include "worker/client.h"
+#include "worker/compress.h"
 #include "worker/dataset.h"
 #include "worker/nn/net.h"
 #include "worker/session.h"
@@ -26,6 +27,7 @@ struct trainer {
     struct batch *batch;
     struct round_layout layout; /* of what is said in rounds of batches */
     struct totals *totals;
+    struct compress *compress; /* of updates; NULL: none */
     bool asynchronous;
     bool elastic; /* asynchronous, with weights of its own */
     bool by_epoch;
@@ -33,6 +35,7 @@ struct trainer {
     uint64_t period;  /* batches of a step, but for the last of an epoch */
     uint64_t epoch_steps;
     uint64_t steps; /* of the partition in all */
+    uint64_t end;   /* the step at which this run ends */
     size_t vector;  /* floats of the state vector */
     float *state;   /* parameters and slots */
     float *gradient;

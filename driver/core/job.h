@@ -7,6 +7,7 @@
 #ifndef DRIVER_CORE_JOB_H
 #define DRIVER_CORE_JOB_H
 
+#include "common/codec.h"
 #include "common/err.h"
 #include "driver/core/training.h"
 
@@ -65,6 +66,7 @@ struct job_spec {
     double elastic_alpha;             /* mode easgd; 0: 0.9 / workers */
     json_t *server_optimizer;         /* as the request has it, or NULL */
     struct optimizer *server;         /* what it means; owned, or NULL */
+    struct codec compress;            /* of what workers push */
     uint64_t seed;
     bool has_seed; /* else the daemon draws one */
     bool shuffle;

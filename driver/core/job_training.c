@@ -225,6 +225,10 @@ static int check_together(const struct job_spec *spec, struct err *err)
         {t->server != NULL && gradients,
          "server_optimizer, mode synchronous and frequency batch",
          "the model's own optimizer runs on the server then"},
+        {spec->compress.kind == CODEC_TOPK && synchronous,
+         "compress topk and mode synchronous",
+         "what it holds back would be lost with a worker that is started "
+         "again, and the same bits with it"},
         {easgd && rounds != NULL && strcmp(rounds, "stage") == 0,
          "mode easgd and rounds stage",
          "weights of their own live in workers that stay"},
@@ -237,6 +241,18 @@ static int check_together(const struct job_spec *spec, struct err *err)
         }
     }
     return 0;
+}
+
+static int read_compress(const json_t *training, struct codec *out,
+                         struct err *err)
+{
+    const char *text = "none";
+    int rc = jget_string_or(training, "compress", text, &text, err);
+
+    if (rc == 0 && (rc = codec_parse(text, out, err)) != 0) {
+        (void)err_wrap(err, "compress");
+    }
+    return rc;
 }
 
 static int read_averaging(const json_t *training, struct job_spec *spec,
@@ -254,7 +270,8 @@ static int read_averaging(const json_t *training, struct job_spec *spec,
                            &t->staleness_scale, err)) != 0 ||
         (rc = job_read_int(training, "staleness", 0, 0, COUNT_MAX, &staleness,
                            err)) != 0 ||
-        (rc = read_server(training, spec, err)) != 0) {
+        (rc = read_server(training, spec, err)) != 0 ||
+        (rc = read_compress(training, &spec->compress, err)) != 0) {
         return rc;
     }
     t->bounded = jget_member(training, "staleness") != NULL;
@@ -278,6 +295,7 @@ int job_training_read(const json_t *request, struct job_spec *spec,
                                        "staleness_scale",
                                        "elastic_alpha",
                                        "server_optimizer",
+                                       "compress",
                                        "http_port",
                                        "socket_port",
                                        NULL};
@@ -341,8 +359,12 @@ static int put_text(json_t *object, const char *key, const char *text)
 static int put_averaging(json_t *training, const struct job_spec *spec)
 {
     const struct training_options *t = &spec->training;
+    char text[CODEC_TEXT_SIZE];
 
-    if ((t->delta_scale != 0 &&
+    if ((spec->compress.kind != CODEC_FLOAT32 &&
+         put_text(training, "compress", codec_text(&spec->compress, text)) !=
+             0) ||
+        (t->delta_scale != 0 &&
          put(training, "delta_scale", json_real(t->delta_scale)) != 0) ||
         (spec->elastic_alpha != 0 &&
          put(training, "elastic_alpha", json_real(spec->elastic_alpha)) != 0) ||

@@ -433,6 +433,11 @@ int training_update(struct training *training,
     return 0;
 }
 
+size_t training_update_count(const struct training *training)
+{
+    return training_update_size(training);
+}
+
 uint64_t training_version(const struct training *training)
 {
     return training->version;

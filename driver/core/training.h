@@ -121,6 +121,9 @@ int training_update(struct training *training,
                     const struct training_update *update,
                     struct training_reply *out, struct err *err) ERR_CHECKED;
 
+/* How many values an update has; its range begins with 0. */
+size_t training_update_count(const struct training *training);
+
 /* A change by a client without a partition, whose pieces are of the model's
  * parameters: subtracted as it is. ERR_STATE in synchronous mode; ERR_INVALID:
  * an element would not be finite, nothing is applied. */

@@ -154,6 +154,9 @@ static const struct entry entries[] = {
     TEXT(OPTIONS_TRAIN, "Training", "server-optimizer", server_optimizer, "OPT",
          "optimizer that takes what workers push as a gradient: sgd-momentum,"
          " adam, a Keras name, or its JSON"),
+    TEXT(OPTIONS_TRAIN, "Training", "compress", compress, "CODE",
+         "send updates in fewer bytes: none (default), fp16, bf16, int8, topk"
+         " or topk:FRACTION"),
     REAL(OPTIONS_TRAIN, "Training", "validation-split", validation_split, "F",
          0, 1, "keep the last part F of the rows for validation"),
     LIST(OPTIONS_TRAIN, "Training", "validation-data", validation_data, "SRC",

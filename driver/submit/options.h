@@ -69,6 +69,7 @@ struct options {
     bool staleness_scale;
     double elastic_alpha; /* 0: not given */
     const char *server_optimizer;
+    const char *compress;
     double validation_split;
     struct opt_list validation_data;
     int64_t seed; /* -1: none */

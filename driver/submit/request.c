@@ -303,6 +303,9 @@ static int put_averaging(json_t *training, const struct options *o,
     if (rc == 0 && o->server_optimizer != NULL) {
         rc = put_server_optimizer(training, o->server_optimizer, err);
     }
+    if (rc == 0 && o->compress != NULL) {
+        rc = put_text(training, "compress", "compress", o->compress, err);
+    }
     return rc;
 }
 

@@ -210,6 +210,9 @@ START_TEST(json_is_the_same_request)
                                "\"config\":{\"learning_rate\":0.5}}}}");
     check_round_trip(HEAD DATA ",\"training\":{\"mode\":\"easgd\","
                                "\"elastic_alpha\":0.25}}");
+    check_round_trip(HEAD DATA ",\"training\":{\"compress\":\"int8\"}}");
+    check_round_trip(HEAD DATA ",\"training\":{\"mode\":\"hogwild\","
+                               "\"compress\":\"topk:0.05\"}}");
     check_round_trip("{\"kind\":\"predict\",\"source_job\":\"j12\","
                      "\"data\":{\"source\":\"/d/a.jsonl\"},\"batch_size\":7}");
 }
@@ -355,6 +358,16 @@ static const struct refusal refusals[] = {
      "training: batch_size"},
     {HEAD DATA ",\"training\":{\"batchsize\":4}}", ERR_INVALID,
      "training: batchsize: unknown"},
+    {HEAD DATA ",\"training\":{\"compress\":\"zip\"}}", ERR_INVALID,
+     "training: compress: zip is not possible, none, fp16"},
+    {HEAD DATA ",\"training\":{\"compress\":\"topk:0\"}}", ERR_INVALID,
+     "training: compress: topk:0: the fraction"},
+    {HEAD DATA ",\"training\":{\"compress\":\"topk:2\"}}", ERR_INVALID,
+     "training: compress: topk:2: the fraction"},
+    {HEAD DATA ",\"training\":{\"compress\":1}}", ERR_INVALID,
+     "training: compress"},
+    {HEAD DATA ",\"training\":{\"compress\":\"topk\"}}", ERR_INVALID,
+     "training: compress topk and mode synchronous"},
     {HEAD DATA ",\"training\":{\"mode\":\"fast\"}}", ERR_INVALID,
      "training: mode: fast"},
     {HEAD DATA ",\"training\":{\"frequency\":\"step\"}}", ERR_INVALID,

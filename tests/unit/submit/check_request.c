@@ -92,6 +92,7 @@ START_TEST(the_longest_training)
     o.staleness_scale = true;
     o.elastic_alpha = 0.25;
     o.server_optimizer = " {\"class_name\": \"SGD\"}";
+    o.compress = "topk:0.1";
     assert_request(
         &o, REQUEST_TRAIN,
         "{\"kind\":\"train\",\"name\":\"night run\",\"data\":{"
@@ -104,7 +105,8 @@ START_TEST(the_longest_training)
         "\"mode\":\"hogwild\",\"frequency\":\"batch\","
         "\"average\":\"uniform\",\"delta_scale\":0.5,\"staleness\":0,"
         "\"staleness_scale\":true,\"elastic_alpha\":0.25,"
-        "\"server_optimizer\":{\"class_name\":\"SGD\"},\"memory\":4096,"
+        "\"server_optimizer\":{\"class_name\":\"SGD\"},"
+        "\"compress\":\"topk:0.1\",\"memory\":4096,"
         "\"seed\":9007199254740993,"
         "\"shuffle\":false},\"workers\":4,\"engine\":{\"name\":\"local\"}}");
 }

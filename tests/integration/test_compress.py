@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Less on the wire: updates in fewer bytes, said by hand and by the real
+workers. What each encoding reaches over more seeds is in
+docs/PARAMETER_SERVER.md, made by tests/bench/compress.py."""
+import array
+import json
+import os
+import signal
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from averaging import COLUMNS, one_run  # noqa: E402
+from system import DATA, run  # noqa: E402
+import test_averaging as ta  # noqa: E402
+import test_daemon as td  # noqa: E402
+from test_daemon_work import APPLIED, DUPLICATE, GOOD_METRICS, PARAMETERS, Hand, decode, field, join, update  # noqa: E402
+
+FP16, INT8, TOPK = 1, 3, 4
+SAMPLE = ["--model", f"{DATA}/mnist_mlp.keras", "--data", f"{DATA}/mnist5k_test.csv.gz", *COLUMNS, "--batch-size", 64,
+          "--seed", 3]
+
+
+# ---- by hand -----------------------------------------------------------------
+
+def encoded(job, encoding, payload, step=0, base=0, end=PARAMETERS):
+    """An update whose values are these bytes."""
+    return (field(1, job) + field(5, step) + field(6, base) + field(7, 1) + field(8, field(2, end)) + field(9, 5) +
+            field(10, 1) + b"".join(field(12, m) for m in GOOD_METRICS) + field(14, encoding) + field(100, payload))
+
+
+def padded(data):
+    return data + bytes(-len(data) % 4)
+
+
+def topk(pairs):
+    """Indices and values, as common/codec.h has them."""
+    gaps, at = b"", 0
+    for index, _ in pairs:
+        gap, at = index - at, index + 1
+        while gap > 127:
+            gaps, gap = gaps + bytes([gap & 127 | 128]), gap >> 7
+        gaps += bytes([gap])
+    return (struct.pack("<II", len(pairs), len(gaps)) + padded(gaps) + b"".join(struct.pack("<f", v) for _, v in pairs))
+
+
+def int8(scale, value):
+    out, left = b"", PARAMETERS
+    while left:
+        n = min(left, 1024)
+        out, left = out + struct.pack("<f", scale) + padded(bytes([value & 255]) * n), left - n
+    return out
+
+
+def weights(h):
+    return array.array("f", decode(h.get()[2])[100])
+
+
+def topk_by_hand(s):
+    h = Hand(s, mode="asynchronous", compress="topk:0.25")
+    task = decode(td.ask(s, "GET", f"/v1/jobs/{h.job}/task")[2])
+    assert task[16] == TOPK and task[17] == 0.25, task
+    h.said("partitions", join(h.job))
+    before = weights(h)
+    good = topk([(3, 0.5), (700, -0.25), (PARAMETERS - 1, 1.0)])
+
+    def refused(payload, *words, encoding=TOPK, code="proto", end=PARAMETERS):
+        td.refused(h.post("updates", encoded(h.job, encoding, payload, end=end)), 400, code, *words)
+
+    refused(good[:-4], "topk")
+    refused(good + bytes(4), "topk", "4 bytes follow")
+    refused(topk([(3, 0.5), (PARAMETERS, 1.0)]), "index 1 of 2 is past the last")
+    refused(struct.pack("<II", 3, 1) + b"\3\0\0\0" + bytes(12), "index 1 of 3 is cut off")  # one index, three values
+    refused(struct.pack("<II", 1 << 31, 8) + bytes(16), "2147483648 values")
+    refused(struct.pack("<II", 1, 0xfffffff0) + bytes(16), "4294967280 bytes of indices")
+    refused(topk([(3, float("nan"))]), "kernel, element 3", "not a number", code="invalid")
+    refused(topk([(3, float("inf"))]), "kernel, element 3", "infinite", code="invalid")
+    refused(good, "range", "0 to %d" % PARAMETERS, code="invalid", end=PARAMETERS + 1)
+    refused(good, "range", code="invalid", end=1 << 60)
+    refused(int8(0.5, 1), "encoding: int8 came, topk or float32 is wanted", encoding=INT8, code="invalid")
+    refused(good, "encoding: an unknown one", encoding=9, code="invalid")
+    assert weights(h) == before and td.document(s, h.job)["version"] == 0
+    metrics = td.ask(s, "GET", "/metrics")[2].decode()
+    assert 'elephasd_updates_total{result="refused"} 12\n' in metrics, metrics
+    # counted once
+    assert h.said("updates", encoded(h.job, TOPK, good))[1] == APPLIED
+    assert h.said("updates", encoded(h.job, TOPK, good))[1] == DUPLICATE
+    after = weights(h)
+    changed = {i: b - a for i, (a, b) in enumerate(zip(after, before)) if a != b}
+    assert sorted(changed) == [3, 700, PARAMETERS - 1], changed
+    assert abs(changed[3] - 0.5) < 1e-6 and abs(changed[700] + 0.25) < 1e-6, changed
+    # a worker that does not know encodings
+    assert h.said("updates", update(h.job, step=1, base=1))[1] == APPLIED
+
+
+def int8_by_hand(s):
+    """Also: slots of the optimizer are not rounded, they follow as float32."""
+    h = Hand(s, compress="int8")
+    h.said("partitions", join(h.job))
+    state = decode(h.get("?state=1")[2])
+    before, total = array.array("f", state[100]), state[4]
+    slots = array.array("f", [0.125] * (total - PARAMETERS)).tobytes()
+    for scale, value, words in ((float("nan"), 1, ["scale"]), (float("inf"), 1, ["scale"]), (-1, 1, ["scale"]),
+                                (1, -128, ["-128"])):
+        td.refused(h.post("updates", encoded(h.job, INT8, int8(scale, value) + slots, end=total)), 400, "proto", "int8", *words)
+    td.refused(h.post("updates", encoded(h.job, INT8, int8(1, 1), end=total)), 400, "proto", "follow the weights")
+    assert h.said("updates", encoded(h.job, INT8, int8(0.5, -3) + slots, end=total))[1] == APPLIED
+    after = array.array("f", decode(h.get("?state=1")[2])[100])
+    assert max(abs(a - b - 1.5) for a, b in zip(after[:PARAMETERS], before)) < 1e-6
+    assert max((abs(b - a - 0.125) for a, b in zip(after[PARAMETERS:], before[PARAMETERS:])), default=0) < 1e-6
+
+
+def none_by_hand(s):
+    h = Hand(s, mode="asynchronous")
+    h.said("partitions", join(h.job))
+    td.refused(h.post("updates", encoded(h.job, FP16, padded(bytes(2 * PARAMETERS)))), 400, "invalid",
+               "encoding: fp16 came, float32 is wanted")
+
+
+# ---- by workers ----------------------------------------------------------------
+
+def every_encoding_learns(s):
+    """Two seeds vary by half a point; none of the encodings cost more than that over ten."""
+    s.daemon()
+    a, b = ["--mode", "asynchronous"], ["--frequency", "batch"]
+    for way, codes in (([], ["bf16"]), (b, ["fp16", "int8"]), ([*a, *b], ["int8", "topk"]), (a, ["topk:0.1"]),
+                       (["--mode", "hogwild", "--frequency", 4], ["bf16", "topk"]), (["--mode", "easgd", *b], ["topk"])):
+        want = ta.mean_accuracy(s, 2, way)
+        for code in codes:
+            got = ta.mean_accuracy(s, 2, [*way, "--compress", code])
+            assert got > want - 0.025, (way, code, got, want)
+
+
+def a_model_with_statistics(s):
+    """Adam, convolutions, batches: the optimizer runs on the server; slots travel with epochs."""
+    s.daemon()
+    for way in (["--frequency", "batch"], []):
+        want = one_run(s, 2, 1, way, epochs=2, model="mnist_cnn", batch=32)
+        got = one_run(s, 2, 1, [*way, "--compress", "int8"], epochs=2, model="mnist_cnn", batch=32)
+        assert got.accuracy is not None and got.accuracy > want.accuracy - 0.03, (way, got, want)
+
+
+def trained(s, way, disturb=lambda job: None):
+    p = s.start("elephas-submit", "train", *SAMPLE, *way, "--workers", 2, "--output", s.path("m.keras"), "--json", "--no-wait")
+    job = json.loads(p.communicate(timeout=60)[0].splitlines()[-1])["job"]
+    disturb(job)
+    waited = s.submit("wait", job)
+    assert waited.status == 0, (way, waited.err)
+    return job, s.model_values(job, 118282).tobytes()
+
+
+def rounds_give_the_same_bits_whatever_fails(s):
+    s.daemon()
+    seen = set()
+
+    def kill_one(job):
+        victim = ta.wait_for(lambda: ta.running(s, job, 2))[1]["pid"]
+        ta.wait_for(lambda: s.get_json(f"/v1/jobs/{job}")["epoch"] >= 3)
+        os.kill(victim, signal.SIGKILL)
+
+    def kill_all(job):
+        kill_one(job)
+        s.stop(signal.SIGKILL)
+        s.daemon()
+
+    for code, frequency, disturb in (("int8", "batch", kill_all), ("fp16", 3, kill_one), ("int8", 3, kill_one),
+                                     ("none", 3, None)):
+        way = ["--frequency", frequency, "--compress", code, "--epochs", 100]
+        calm = trained(s, way)[1]
+        assert disturb is None or trained(s, way, disturb)[1] == calm, way
+        seen.add(calm)
+    assert len(seen) == 4
+
+
+def killed_workers_repeat_nothing(s):
+    s.daemon()
+    for code in ("topk", "int8"):
+        def kill_one(job):
+            victim = ta.wait_for(lambda: ta.running(s, job, 2))[1]["pid"]
+            ta.wait_for(lambda: s.get_json(f"/v1/jobs/{job}")["epoch"] >= 3)
+            os.kill(victim, signal.SIGKILL)
+
+        way = ["--mode", "asynchronous", "--frequency", "batch", "--compress", code, "--epochs", 100]
+        document = s.get_json(f"/v1/jobs/{trained(s, way, kill_one)[0]}")
+        assert document["version"] == document["staleness"]["updates"] == 100 * 2 * 8, document
+        assert document["history"]["loss"][-1] < 0.2, document["history"]["loss"][-5:]
+
+
+def what_makes_no_sense_is_refused(s):
+    s.daemon()
+    for options, says in ((["--compress", "zip"], "compress: zip is not possible"),
+                          (["--compress", "topk:0"], "topk:0: the fraction"),
+                          (["--compress", "topk:2"], "topk:2: the fraction"),
+                          (["--compress", "topk:"], "topk:: the fraction"),
+                          (["--compress", "topk"], "compress topk and mode synchronous do not go together")):
+        out = s.submit("train", *SAMPLE, *options, "--output", s.path("m.keras"))
+        assert out.status == 2 and says in out.err, (options, out.status, out.err)
+    for verb in ("predict", "evaluate"):
+        out = s.submit(verb, *SAMPLE[:4], "--compress", "int8")
+        assert out.status == 2 and "--compress" in out.err, out.err
+
+
+if __name__ == "__main__":
+    run([topk_by_hand, int8_by_hand, none_by_hand, every_encoding_learns, a_model_with_statistics,
+         rounds_give_the_same_bits_whatever_fails, killed_workers_repeat_nothing, what_makes_no_sense_is_refused])
