@@ -383,6 +383,7 @@ void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
                 &values)) {
         return;
     }
+    train_pushed(job, http_body(x).len);
     if (give_update(job, (const Elephas__V1__ParameterUpdate *)message, values,
                     &reply, &err) != 0) {
         http_reply_error(x, &err);

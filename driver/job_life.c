@@ -62,9 +62,9 @@ static void set_state(struct job *job, enum job_state state)
 static void keep_result(struct job *job)
 {
     static const char *const keys[] = {
-        "epoch",   "version",   "samples",    "seconds",     "history",
-        "metrics", "staleness", "partitions", "http",        "socket",
-        "updates", "reads",     "refused",    "last_refused"};
+        "epoch",   "version",   "samples", "seconds",    "history",
+        "metrics", "staleness", "traffic", "partitions", "http",
+        "socket",  "updates",   "reads",   "refused",    "last_refused"};
     json_t *document = job_json(job);
     json_t *result = json_object();
 

@@ -165,6 +165,12 @@ static void note_update(struct job *job, const struct training_update *u)
                u->samples, u->metrics, !batch);
 }
 
+void train_pushed(struct job *job, size_t bytes)
+{
+    train_of(job)->traffic.pushed += bytes;
+    job->daemon->metrics->bytes_pushed += bytes;
+}
+
 int train_update(struct job *job, const struct training_update *update,
                  struct training_reply *out, struct err *err)
 {
@@ -184,6 +190,7 @@ int train_update(struct job *job, const struct training_update *update,
     switch (out->status) {
     case TRAINING_APPLIED:
         m->updates_applied++;
+        t->traffic.steps++;
         note_update(job, update);
         break;
     case TRAINING_DUPLICATE:
@@ -328,6 +335,7 @@ static int train_describe(const struct job *job, json_t *document)
         return -1;
     }
     return json_object_set_new(document, "history", history) |
+           json_object_set_new(document, "traffic", traffic_json(&t->traffic)) |
            ports_put(job, t->http_port, t->socket_port, document) |
            put_staleness(job, document);
 }

@@ -31,6 +31,8 @@ struct metrics {
     struct metrics_route routes[METRICS_MAX_ROUTES];
     uint64_t bytes_in;
     uint64_t bytes_out;
+    uint64_t bytes_pushed; /* of them, updates of workers */
+    uint64_t bytes_pulled; /* and parameters of running trainings */
     uint64_t updates_applied;
     uint64_t updates_duplicate;
     uint64_t updates_superseded;

@@ -25,6 +25,9 @@ int train_join(struct job *job, const struct train_join *join,
 int train_update(struct job *job, const struct training_update *update,
                  struct training_reply *out, struct err *err) ERR_CHECKED;
 
+/* An update of so many bytes came, whatever will become of it. */
+void train_pushed(struct job *job, size_t bytes);
+
 /* The values [begin, end) of an update in another encoding than float32 (a
  * number of the Encoding enum), as floats that are the job's until the next
  * call. Refused and named: an encoding that is not the job's, another range

@@ -9,6 +9,7 @@
 #define DRIVER_TRAIN_PARTS_H
 
 #include "driver/jobs.h"
+#include "driver/traffic.h"
 #include "driver/train.h"
 
 /* One copy of the state, or of its beginning, at one version. Readers hold
@@ -53,7 +54,8 @@ struct train {
     struct train_partition *partitions;
     struct version *current; /* of the version now, or NULL */
     struct waiter *waiters;
-    float *decoded;   /* an update, of training_update_count(); or NULL */
+    float *decoded; /* an update, of training_update_count(); or NULL */
+    struct traffic traffic;
     uint64_t version; /* last seen */
     uint64_t epochs_reported;
     uint64_t first_kept; /* epochs before it are in the event log already */

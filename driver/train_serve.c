@@ -9,7 +9,9 @@
 
 #include "common/mem.h"
 #include "common/wire.h"
+#include "driver/daemon.h"
 #include "driver/http.h"
+#include "driver/metrics.h"
 #include "elephas/v1/parameters.pb-c.h"
 
 #include <stdio.h>
@@ -103,6 +105,12 @@ static void find_range(const struct train *t, const struct train_query *q,
     }
 }
 
+static void count_pull(struct job *job, size_t bytes)
+{
+    train_of(job)->traffic.pulled += bytes;
+    job->daemon->metrics->bytes_pulled += bytes;
+}
+
 static void send_parameters(struct job *job, struct http_exchange *x,
                             const struct train_query *q)
 {
@@ -131,6 +139,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
         http_reply_error(x, &err);
         version_put(v);
     } else {
+        count_pull(job, head.len + (size_t)(end - begin) * sizeof(float));
         http_reply_reference(
             x, 200, "application/x-protobuf", buf_view(&head),
             (struct view){(const uint8_t *)(v->values + begin),

@@ -106,6 +106,27 @@ static int add_staleness(struct table *t, const json_t *staleness,
     return add_pair(t, "staleness", text, err);
 }
 
+/* "25kB pushed, 473kB pulled per step; 4.0MB and 76MB in all" */
+static int add_traffic(struct table *t, const json_t *traffic, struct err *err)
+{
+    static const char *const keys[] = {"pushed_per_step", "pulled_per_step",
+                                       "pushed", "pulled"};
+    char numbers[4][PROGRESS_TEXT_SIZE];
+    char text[4 * PROGRESS_TEXT_SIZE + 64];
+
+    if (json_integer_value(json_object_get(traffic, "steps")) == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        (void)progress_count(
+            json_number_value(json_object_get(traffic, keys[i])), numbers[i]);
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%sB pushed, %sB pulled per step; %sB and %sB in all",
+                   numbers[0], numbers[1], numbers[2], numbers[3]);
+    return add_pair(t, "traffic", text, err);
+}
+
 static int print_partitions(const json_t *partitions, struct err *err)
 {
     static const char *const keys[] = {"partition", "attempt", "state",
@@ -155,6 +176,9 @@ static int print_job(const json_t *job, struct err *err)
     rc = add_facts(&t, job, err);
     if (rc == 0) {
         rc = add_staleness(&t, json_object_get(job, "staleness"), err);
+    }
+    if (rc == 0) {
+        rc = add_traffic(&t, json_object_get(job, "traffic"), err);
     }
     if (rc == 0) {
         (void)printf("job %s\n",

@@ -173,6 +173,30 @@ def rounds_give_the_same_bits_whatever_fails(s):
     assert len(seen) == 4
 
 
+def bytes_are_counted_and_fewer(s):
+    """What a step takes beside its values (names, metrics) is below 200 bytes."""
+    s.daemon()
+    n, b = 118282, ["--frequency", "batch", "--epochs", 2]
+    for code, per_value in (("none", 4), ("fp16", 2), ("int8", 1 + 4 / 1024)):
+        job = trained(s, [*b, "--compress", code])[0]
+        seen = s.get_json(f"/v1/jobs/{job}")["traffic"]
+        assert seen["steps"] == 32 and 0 <= seen["pushed_per_step"] - n * per_value < 200, (code, seen)
+        assert seen["pushed"] == seen["pushed_per_step"] * 32, seen
+        # each pull was for a step of one of two partitions
+        assert 0 <= seen["pulled_per_step"] - n * 4 < 200, seen
+        shown = s.submit("status", job).out
+        assert f"{seen['pushed_per_step'] / 1000:.0f}kB pushed, 473kB pulled per step; " in shown, shown
+    # the last step of an epoch of eight is sent whole
+    job = trained(s, [*b, "--mode", "asynchronous", "--compress", "topk"])[0]
+    seen = s.get_json(f"/v1/jobs/{job}")["traffic"]
+    assert n * 4 / 8 < seen["pushed_per_step"] < n * 4 / 8 + 0.06 * n + 200, seen
+    metrics = dict(line.split(" ") for line in s.request("GET", "/metrics")[1].decode().splitlines()
+                   if line.startswith("elephasd_pu"))
+    total = [s.get_json(f"/v1/jobs/{j['id']}")["traffic"] for j in s.get_json("/v1/jobs")["jobs"]]
+    assert int(metrics["elephasd_pushed_bytes_total"]) == sum(t["pushed"] for t in total), (metrics, total)
+    assert int(metrics["elephasd_pulled_bytes_total"]) == sum(t["pulled"] for t in total), (metrics, total)
+
+
 def killed_workers_repeat_nothing(s):
     s.daemon()
     for code in ("topk", "int8"):
@@ -203,4 +227,4 @@ def what_makes_no_sense_is_refused(s):
 
 if __name__ == "__main__":
     run([topk_by_hand, int8_by_hand, none_by_hand, every_encoding_learns, a_model_with_statistics,
-         rounds_give_the_same_bits_whatever_fails, killed_workers_repeat_nothing, what_makes_no_sense_is_refused])
+         rounds_give_the_same_bits_whatever_fails, bytes_are_counted_and_fewer, killed_workers_repeat_nothing, what_makes_no_sense_is_refused])
