@@ -112,7 +112,7 @@ check-golden: ## every recorded Keras case, with and without BLAS (CASE=NAME for
 	$(Q)$(MAKE) --no-print-directory check-golden-one
 	$(if $(filter none,$(BLAS)),,$(Q)$(MAKE) --no-print-directory BLAS=none B=$(B)-noblas check-golden-one check-grad)
 
-check-grad: $(patsubst %,$(B)/tests/unit/nn/check_%,conv gemm rnn gradient $(addprefix gradient_,attention merge noise norm options pointwise)) ## gradients of this flavour against differences
+check-grad: $(patsubst %,$(B)/tests/unit/nn/check_%,conv gemm rnn gradient $(addprefix gradient_,attention merge noise norm ops options pointwise)) ## gradients of this flavour against differences
 	$(Q)tests/lib/run-units.sh $^
 
 .PHONY: bench-step

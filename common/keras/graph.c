@@ -11,6 +11,7 @@
 #include "common/model/plugins.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NAME_MAX_LEN 256
@@ -33,21 +34,14 @@ bool graph_is_functional(const char *class_name)
 static int find_operation(const char *module, const char **class_name,
                           struct err *err)
 {
-    static const char *const known[] = {
-        "ops.Add",         "ops.Any",
-        "ops.Concatenate", "ops.ConvertToTensor",
-        "ops.Divide",      "ops.ExpandDims",
-        "ops.LogicalOr",   "ops.Maximum",
-        "ops.Minimum",     "ops.Multiply",
-        "ops.NotEqual",    "ops.OnesLike",
-        "ops.Subtract",    "ops.TrueDivide",
-        "ops.ZerosLike"};
+    const struct layer_class *class;
+    char own[64];
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i] + strlen("ops."), *class_name) == 0) {
-            *class_name = known[i];
-            return 0;
-        }
+    (void)snprintf(own, sizeof(own), "ops.%s", *class_name);
+    class = layer_class_find(own);
+    if (class != NULL) {
+        *class_name = class->name;
+        return 0;
     }
     return err_set(err, ERR_UNSUPPORTED,
                    "the operation %.100s (%.100s) is not a layer: use a "

@@ -29,6 +29,7 @@ struct linker {
     struct graph_container *c;
     bool legacy;      /* it has nodes in the form of Keras 2 */
     bool *from_zero;  /* per entry: Keras 2 counts its uses from 0 */
+    bool operation;   /* the entry is one of keras.ops */
     size_t ref_count; /* of all nodes together */
 };
 
@@ -64,6 +65,7 @@ static int add_ref(struct linker *l, struct refs *refs, const json_t *name,
         (struct graph_ref){.entry = entry,
                            .node = (size_t)json_integer_value(node),
                            .tensor = (size_t)json_integer_value(tensor)};
+    l->from_zero[entry] = l->from_zero[entry] || json_integer_value(node) == 0;
     return 0;
 }
 
@@ -98,6 +100,29 @@ int graph_sorted_keys(const json_t *object, const char ***out, struct err *err)
     qsort(keys, n, sizeof(*keys), compare_keys);
     *out = keys;
     return 0;
+}
+
+/* Whether anything in value is a tensor. */
+static bool has_tensor(const json_t *value)
+{
+    const char *key;
+    json_t *member;
+
+    if (is_class(value, "__keras_tensor__")) {
+        return true;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (has_tensor(json_array_get(value, i))) {
+            return true;
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
+        if (has_tensor(member)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Appends all tensors in value, in the order in which Keras flattens it.
@@ -186,6 +211,10 @@ static int add_keyword(struct linker *l, struct graph_node *node,
     if (rc != 0) {
         return rc;
     }
+    if (refs->count == first && strcmp(key, "mask") == 0 &&
+        json_is_array(list) && others == count_nulls(list)) {
+        return 0; /* Keras 3.0 to 3.3 list that none of the inputs has one */
+    }
     if (refs->count == first) {
         kept = json_deep_copy(value);
     } else if (others == 0 && is_class(value, "__keras_tensor__")) {
@@ -232,8 +261,9 @@ static int read_arguments(struct linker *l, const json_t *data,
         if (i > 0 && json_is_null(arg)) {
             continue;
         }
-        if (json_is_number(arg)) {
-            char name[32]; /* of operations: not_equal(x, 0), 2 - x */
+        if (json_is_number(arg) ||
+            (l->operation && i == 1 && !has_tensor(arg))) {
+            char name[32]; /* of operations: not_equal(x, 0), 2 - x, x[:, 1] */
 
             (void)snprintf(name, sizeof(name), "argument_%zu", i);
             if ((rc = add_keyword(l, node, refs, name, arg, err)) != 0) {
@@ -264,6 +294,41 @@ static int read_arguments(struct linker *l, const json_t *data,
 
 /* ---- the form of Keras 2 ------------------------------------------------- */
 
+/* A call argument in the form of Keras 3: a tensor is [layer, node, tensor], a
+ * list or an object may hold some. NULL without memory. */
+static json_t *legacy_value(const json_t *value)
+{
+    const json_t *first = json_array_get(value, 0);
+    json_t *out;
+    const char *key;
+    json_t *member;
+
+    if (json_is_string(first) && json_array_size(value) == 3 &&
+        json_is_integer(json_array_get(value, 1)) &&
+        json_is_integer(json_array_get(value, 2))) {
+        return json_pack("{s:s, s:{s:O}}", "class_name", "__keras_tensor__",
+                         "config", "keras_history", value);
+    }
+    out = json_copy((json_t *)(uintptr_t)value);
+    for (size_t i = 0; json_is_array(out) && i < json_array_size(out); i++) {
+        if (json_array_set_new(out, i,
+                               legacy_value(json_array_get(value, i))) != 0) {
+            json_decref(out);
+            return NULL;
+        }
+    }
+    if (json_is_object(value)) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, member)
+        {
+            if (json_object_set_new(out, key, legacy_value(member)) != 0) {
+                json_decref(out);
+                return NULL;
+            }
+        }
+    }
+    return out;
+}
+
 /* [layer, node, tensor] or [layer, node, tensor, {arguments}] */
 static int read_legacy_ref(struct linker *l, const json_t *data,
                            struct graph_node *node, struct refs *refs,
@@ -278,21 +343,16 @@ static int read_legacy_ref(struct linker *l, const json_t *data,
     if (rc != 0) {
         return rc;
     }
-    if (refs->ref[refs->count - 1].node == 0) {
-        l->from_zero[refs->ref[refs->count - 1].entry] = true;
-    }
     json_object_foreach((json_t *)(uintptr_t)kwargs, key, value)
     {
+        json_t *now = json_is_null(value) ? NULL : legacy_value(value);
+
         if (json_is_null(value)) {
             continue;
         }
-        if (json_is_array(value)) {
-            return err_set(err, ERR_UNSUPPORTED,
-                           "call argument \"%.100s\" is a tensor, which is not "
-                           "read from files of Keras 2",
-                           key);
-        }
-        rc = add_keyword(l, node, refs, key, value, err);
+        rc = now != NULL ? add_keyword(l, node, refs, key, now, err)
+                         : err_nomem(err);
+        json_decref(now);
         if (rc != 0) {
             return rc;
         }
@@ -365,6 +425,7 @@ static int read_entry_nodes(struct linker *l, struct graph_entry *e,
         return err_nomem(err);
     }
     e->node_count = n;
+    l->operation = strncmp(e->class_name, "ops.", 4) == 0;
     for (size_t i = 0; i < n && rc == 0 && !e->is_input; i++) {
         rc = read_node(l, json_array_get(nodes, i), &e->nodes[i], err);
     }

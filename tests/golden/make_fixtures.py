@@ -731,7 +731,45 @@ def operator_cases():
         t = keras.ops.concatenate([keras.ops.maximum(t, a), keras.ops.minimum(t, 0.3), t / 4.0], axis=-1)
         return keras.Model([a, b], L.Dense(2)(t))
 
+    def functions(r):
+        o, a = keras.ops, L.Input((4,))
+        t = L.Dense(5, activation="tanh")(a)
+        u = o.exp(t) + o.log(2.0 + t) - o.sqrt(1.5 + t) * o.rsqrt(t + 2.0)
+        u = u + o.square(t) - abs(t) + (-t) ** 3 + 1.5 ** t + o.power(t + 2.0, u) * 0.01
+        u = o.clip(u, -1.0, 3.0) + o.sin(t) * o.cos(u) + o.reciprocal(t + 4.0) + o.log1p(t + 1.0) - o.expm1(t)
+        v = o.relu(t) + o.relu6(t) * o.sigmoid(u) + o.silu(t) - o.softplus(u) + o.softsign(u) + o.elu(t) + o.selu(u)
+        v = v + o.leaky_relu(t) + o.leaky_relu(u, 0.4) + o.gelu(t, approximate=False) + o.hard_sigmoid(t) + o.tanh(u)
+        v = v + o.log_sigmoid(u) + o.hard_silu(u) + o.softmax(t) + o.log_softmax(u)
+        return keras.Model(a, L.Dense(2)(o.cast(v, "float32")))
+
+    def reductions(r):
+        o, a = keras.ops, L.Input((4, 3))
+        t = L.Dense(5, activation="tanh")(a)
+        u = t - o.mean(t, axis=1, keepdims=True)
+        u = u / o.sqrt(o.mean(o.square(u), axis=1, keepdims=True) + 0.1)
+        scalars = o.stack([o.sum(u, axis=[1, 2]), o.max(t, axis=(1, 2))], axis=1)
+        return keras.Model(a, L.Dense(2)(o.concatenate([o.max(u, axis=-1), o.min(t, axis=1), scalars], axis=-1)))
+
+    def slices(r):
+        a = L.Input((5, 4))
+        t = L.Dense(4, activation="tanh")(a)
+        parts = [t[:, -1], t[:, 0, 1:3], t[:, 1:, 0], t[..., 2], t[:, ::-2, -1], t[:, 3:0:-1, 1]]
+        return keras.Model(a, L.Dense(2)(keras.ops.concatenate(parts + [(t[:, None, 2] * t)[:, :2, 3]], axis=-1)))
+
+    def shapes(r):
+        o, a = keras.ops, L.Input((4, 6))
+        q, k = o.reshape(L.Dense(6)(a), (-1, 4, 2, 3)), o.reshape(L.Dense(6)(a), (-1, 4, 2, 3))
+        v = o.transpose(o.reshape(L.Dense(6)(a), (-1, 4, 2, 3)), (0, 2, 1, 3))
+        scores = o.softmax(o.matmul(o.transpose(q, (0, 2, 1, 3)), o.transpose(k, (0, 2, 3, 1))) / 3.0 ** 0.5)
+        out = o.reshape(o.swapaxes(scores @ v, 1, 2), (-1, 4, 6))
+        out = o.squeeze(o.expand_dims(out, 2), axis=2) + a
+        return keras.Model(a, L.Dense(2)(o.stack([out, a], axis=-1)[:, 0, :, 0]))
+
     add("model_operators", arithmetic)
+    add("model_operators_functions", functions)
+    add("model_operators_reductions", reductions)
+    add("model_operators_slices", slices)
+    add("model_operators_shapes", shapes)
 
 
 def round_cases():

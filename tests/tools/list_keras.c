@@ -283,6 +283,27 @@ static int print_kind(const struct kind *kind, FILE *api)
     return bad + print_classes(kind, api, false);
 }
 
+/* The operations of keras.ops that may stand in a functional model. */
+static void print_operations(void)
+{
+    const char *comma = "";
+
+    (void)printf("\n## Operations\n\nWhat `keras.ops` and Python's operators "
+                 "on symbolic tensors make of a functional model,\nwithin each "
+                 "row of the batch: ");
+    for (size_t i = 0; i < layer_class_count(); i++) {
+        const char *name = layer_class_at(i)->name;
+
+        if (strncmp(name, "ops.", 4) == 0) {
+            (void)printf("%s%s", comma, name + 4);
+            comma = ", ";
+        }
+    }
+    (void)printf(".\n\nAll others are refused, and the options with which "
+                 "Gelu, Elu, Softmax and LogSoftmax are not the\nactivation "
+                 "functions (gelu is approximate if not told otherwise).\n");
+}
+
 int main(int argc, char **argv)
 {
     FILE *api = argc == 2 ? fopen(argv[1], "r") : NULL;
@@ -294,6 +315,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         bad += print_kind(&kinds[i], api);
+        if (i == 0) {
+            print_operations();
+        }
     }
     (void)fclose(api);
     return bad == 0 ? 0 : 1;

@@ -203,6 +203,26 @@ static int concatenate(const struct layer *layer, const struct shape *in,
     return 0;
 }
 
+static int stack(const struct layer *layer, const struct shape *in, size_t n,
+                 struct shape *out, size_t *out_count, struct err *err)
+{
+    int rc = n == 0 ? layer_expect_inputs(layer, n, 1, err)
+                    : expand_dims(layer, in, 1, out, out_count, err);
+    int axis;
+
+    if (rc != 0) {
+        return rc;
+    }
+    axis = ops_axis(layer->options, &in[0], 1);
+    for (size_t k = 1; k < n; k++) {
+        if (!shape_equal(&in[k], &in[0])) {
+            return err_set(err, ERR_INVALID, "shapes to stack differ");
+        }
+    }
+    out[0].dim[axis] = (int64_t)n;
+    return 0;
+}
+
 static const char *const with_number[] = {"argument_1", NULL};
 
 const struct layer_class layer_op_any = {
@@ -221,5 +241,7 @@ const struct layer_class layer_op_not_equal = {.name = "ops.NotEqual",
                                                .arguments = with_number};
 const struct layer_class layer_op_ones_like = {
     .name = "ops.OnesLike", .configure = configure, .infer = same_shape};
+const struct layer_class layer_op_stack = {
+    .name = "ops.Stack", .configure = configure, .infer = stack};
 const struct layer_class layer_op_zeros_like = {
     .name = "ops.ZerosLike", .configure = configure, .infer = same_shape};

@@ -88,3 +88,22 @@ const struct layer_class layer_leaky_relu = {
     .name = "LeakyReLU",
     .configure = configure_leaky,
 };
+
+/* The operation, whose slope is another one if it is not given. */
+static int configure_op(struct layer *layer, struct err *err)
+{
+    static const char *const keys[] = {"negative_slope", NULL};
+    struct relu_options *o;
+    int rc = begin(layer, keys, &o, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    o->max_value = INFINITY;
+    return read_number(layer, "negative_slope", 0.2, &o->slope, err);
+}
+
+const struct layer_class layer_op_leaky_relu = {
+    .name = "ops.LeakyRelu",
+    .configure = configure_op,
+};

@@ -455,9 +455,9 @@ START_TEST(models_in_other_words)
                                                   "'config':{" SHAPE
                                                   ",'name':'y'}}"),
            ERR_INVALID, "layer 2", "middle");
-    REFUSE(SEQUENTIAL("{'class_name':'Sin','module':'keras.src.ops.numpy',"
-                      "'config':{'name':'sin'}}"),
-           ERR_UNSUPPORTED, "sin", "operation");
+    REFUSE(SEQUENTIAL("{'class_name':'Sinh','module':'keras.src.ops.numpy',"
+                      "'config':{'name':'sinh'}}"),
+           ERR_UNSUPPORTED, "sinh", "operation");
     REFUSE(SEQUENTIAL("{'class_name':'Dense','module':'mine','config':{'name':"
                       "'d','units':1}}"),
            ERR_UNSUPPORTED, "\"d\"", "custom class Dense");

@@ -134,15 +134,22 @@ static int any(struct op *op, struct err *err)
     return 0;
 }
 
+/* The axis that the output has its inputs along. */
+static struct around joined(const struct op *op)
+{
+    const struct shape *out = &op->call->outputs[0];
+
+    return around(out, ops_axis(op->layer->options, out, 0));
+}
+
 static int concatenate(struct op *op, struct err *err)
 {
-    int axis = ops_axis(op->layer->options, op_input_shape(op, 0), 0);
-    struct around whole = around(&op->call->outputs[0], axis);
+    struct around whole = joined(op);
     size_t at = 0;
 
     (void)err;
     for (size_t k = 0; k < op->call->input_count; k++) {
-        size_t part = around(op_input_shape(op, k), axis).size * whole.behind;
+        size_t part = op_input_size(op, k) / whole.before;
 
         for (size_t i = 0; i < op->rows * whole.before; i++) {
             memcpy(op->y[0] + i * whole.size * whole.behind + at,
@@ -155,12 +162,11 @@ static int concatenate(struct op *op, struct err *err)
 
 static void concatenate_back(struct op *op)
 {
-    int axis = ops_axis(op->layer->options, op_input_shape(op, 0), 0);
-    struct around whole = around(&op->call->outputs[0], axis);
+    struct around whole = joined(op);
     size_t at = 0;
 
     for (size_t k = 0; k < op->call->input_count; k++) {
-        size_t part = around(op_input_shape(op, k), axis).size * whole.behind;
+        size_t part = op_input_size(op, k) / whole.before;
 
         for (size_t i = 0; op->dx[k] != NULL && i < op->rows * whole.before;
              i++) {
@@ -197,5 +203,7 @@ const struct nn_class nn_op_not_equal = {.forward = not_equal,
                                          .backward = backward};
 const struct nn_class nn_op_ones_like = {.forward = ones_like,
                                          .backward = backward};
+const struct nn_class nn_op_stack = {.forward = concatenate,
+                                     .backward = concatenate_back};
 const struct nn_class nn_op_zeros_like = {.forward = zeros_like,
                                           .backward = backward};

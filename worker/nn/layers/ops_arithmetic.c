@@ -9,6 +9,7 @@
 #include "worker/nn/broadcast.h"
 #include "worker/nn/op.h"
 
+#include <math.h>
 #include <string.h>
 
 /* f, and its derivatives by a and b. */
@@ -159,5 +160,7 @@ ARITHMETIC(divide, a / b, 1.0f / b, -a / (b * b))
 ARITHMETIC(maximum, a >= b ? a : b, a >= b ? 1.0f : 0.0f, a >= b ? 0.0f : 1.0f)
 ARITHMETIC(minimum, a <= b ? a : b, a <= b ? 1.0f : 0.0f, a <= b ? 0.0f : 1.0f)
 ARITHMETIC(multiply, a *b, b, a)
+ARITHMETIC(power, powf(a, b), b == 0.0f ? 0.0f : b * powf(a, b - 1.0f),
+           a > 0.0f ? powf(a, b) * logf(a) : 0.0f)
 ARITHMETIC(subtract, a - b, 1.0f, -1.0f)
 ARITHMETIC(true_divide, a / b, 1.0f / b, -a / (b * b))

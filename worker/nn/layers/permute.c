@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * permute: Keras' Permute layer: the axes of each row in another order.
+ * permute: the axes of each row in another order: Keras' Permute layer, and the
+ * operations Transpose and Swapaxes, whose order depends on the shape.
  */
 #include "common/model/layers/permute.h"
+#include "common/mem.h"
+#include "common/model/layers/ops.h"
 #include "worker/nn/op.h"
 
 #include <string.h>
@@ -17,7 +20,8 @@ struct walk {
 
 static struct walk walk_of(const struct op *op)
 {
-    const struct permute_options *o = op->layer->options;
+    const struct permute_options *o =
+        op->state != NULL ? op->state : op->layer->options;
     const struct shape *in = op_input_shape(op, 0);
     struct walk w = {.rank = o->rank};
 
@@ -78,6 +82,26 @@ static void backward(struct op *op)
 }
 
 const struct nn_class nn_permute = {
+    .forward = forward,
+    .backward = backward,
+};
+
+static int create(struct op *op, struct err *err)
+{
+    op->state = mem_zalloc(sizeof(struct permute_options));
+    return op->state != NULL ? ops_permutation(op->layer, op_input_shape(op, 0),
+                                               op->state, err)
+                             : err_nomem(err);
+}
+
+const struct nn_class nn_op_swapaxes = {
+    .create = create,
+    .forward = forward,
+    .backward = backward,
+};
+
+const struct nn_class nn_op_transpose = {
+    .create = create,
     .forward = forward,
     .backward = backward,
 };

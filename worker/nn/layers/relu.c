@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * relu: Keras' ReLU and LeakyReLU layers (keras.activations.relu). At the
+ * relu: Keras' ReLU and LeakyReLU layers (keras.activations.relu), and the
+ * operation. At the
  * kinks the slopes are TensorFlow's: at the threshold 0, but that of the left
  * where there is nothing but a slope; at max_value 1, but 0 for 6.
  */
@@ -66,6 +67,11 @@ const struct nn_class nn_relu = {
 
 const struct nn_class nn_leaky_relu = {
     .mask = op_mask_pass,
+    .forward = forward,
+    .backward = backward,
+};
+
+const struct nn_class nn_op_leaky_relu = {
     .forward = forward,
     .backward = backward,
 };
