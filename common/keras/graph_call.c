@@ -135,36 +135,6 @@ int graph_call_layer(struct graph_entry *e, struct graph_caller *caller,
 
 /* ---- entries ------------------------------------------------------------- */
 
-/* Puts a mask on a tensor: by a layer that passes both on. */
-static int put_mask(struct graph_entry *e, struct graph_caller *caller,
-                    struct tensor_ref *tensor, struct tensor_ref mask,
-                    struct err *err)
-{
-    struct model *model = caller->model;
-    struct tensor_ref both[] = {*tensor, mask};
-    char *name = mem_printf("%s/mask_%zu", e->name, model->layer_count);
-    json_t *arguments = json_pack("{s:{s:i}}", "mask", "tensor", 1);
-    size_t layer;
-    size_t call;
-    int rc = 0;
-
-    if (name == NULL || arguments == NULL) {
-        rc = err_nomem(err);
-    } else {
-        rc = model_add_layer(model, name, "Identity", NULL, NULL, true, NULL,
-                             &layer, err);
-    }
-    if (rc == 0) {
-        rc = model_add_call(model, layer, both, 2, arguments, &call, err);
-    }
-    if (rc == 0) {
-        *tensor = (struct tensor_ref){.call = call};
-    }
-    json_decref(arguments);
-    mem_free(name);
-    return rc;
-}
-
 /* Calls a nested model; of call arguments it knows the masks of its inputs. */
 static int call_model(struct graph_entry *e, struct graph_caller *caller,
                       const struct tensor_ref *in, size_t n,
@@ -194,7 +164,7 @@ static int call_model(struct graph_entry *e, struct graph_caller *caller,
 
         if (mask < n) {
             count--; /* masks come last */
-            rc = put_mask(e, caller, &own[i], in[mask], err);
+            rc = graph_put_mask(e, caller, &own[i], in[mask], err);
         }
     }
     if (rc == 0) {
@@ -204,6 +174,23 @@ static int call_model(struct graph_entry *e, struct graph_caller *caller,
     if (rc != 0) {
         err_wrap(err, "model \"%.100s\"", e->name);
     }
+    return rc;
+}
+
+/* Calls a layer whose inputs may get their masks by name. */
+static int call_attention(struct graph_entry *e, struct graph_caller *caller,
+                          const struct tensor_ref *in, size_t n,
+                          json_t *arguments, struct graph_made *out,
+                          struct err *err)
+{
+    struct tensor_ref *own = mem_copy(in, n * sizeof(*in));
+    int rc = own != NULL ? graph_named_masks(e, caller, own, &n, arguments, err)
+                         : err_nomem(err);
+
+    if (rc == 0) {
+        rc = graph_call_layer(e, caller, own, n, arguments, out, err);
+    }
+    mem_free(own);
     return rc;
 }
 
@@ -229,6 +216,9 @@ int graph_call_entry(struct graph_entry *e, struct graph_caller *caller,
         rc = graph_call_steps(e, caller, in, n, rest, out, err);
     } else if (e->wrap == GRAPH_WRAP_DIRECTIONS) {
         rc = graph_call_directions(e, caller, in, n, rest, out, err);
+    } else if (rest != NULL &&
+               strcmp(e->class_name, "MultiHeadAttention") == 0) {
+        rc = call_attention(e, caller, in, n, rest, out, err);
     } else {
         rc = graph_call_layer(e, caller, in, n, rest, out, err);
     }

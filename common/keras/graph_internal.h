@@ -2,7 +2,8 @@
  *
  * graph_internal: what the files of graph share: graph.c reads containers,
  * graph_layers.c adds what is in them, graph_nodes.c reads the uses of their
- * entries, graph_call.c makes the calls, graph_wrap.c those of wrappers.
+ * entries, graph_call.c makes the calls, graph_wrap.c those of wrappers,
+ * graph_masks.c sees to masks that a call names.
  */
 #ifndef COMMON_KERAS_GRAPH_INTERNAL_H
 #define COMMON_KERAS_GRAPH_INTERNAL_H
@@ -88,6 +89,16 @@ int graph_call_directions(struct graph_entry *e, struct graph_caller *caller,
                           const struct tensor_ref *in, size_t n,
                           const json_t *arguments, struct graph_made *out,
                           struct err *err) ERR_CHECKED;
+
+/* Puts a mask on a tensor: by a layer that passes both on. */
+int graph_put_mask(struct graph_entry *e, struct graph_caller *caller,
+                   struct tensor_ref *tensor, struct tensor_ref mask,
+                   struct err *err) ERR_CHECKED;
+/* Takes the masks that a call of MultiHeadAttention names out of its inputs and
+ * arguments (both are changed), and puts them on the inputs. */
+int graph_named_masks(struct graph_entry *e, struct graph_caller *caller,
+                      struct tensor_ref *in, size_t *n, json_t *arguments,
+                      struct err *err) ERR_CHECKED;
 
 /* Refuses entries that lead to no output. */
 int graph_check_used(const struct graph_container *c,

@@ -117,23 +117,13 @@ static int read_options(const json_t *config,
 
 static int configure(struct layer *layer, struct err *err)
 {
-    static const char *const keys[] = {"num_heads",
-                                       "key_dim",
-                                       "value_dim",
-                                       "dropout",
-                                       "use_bias",
-                                       "use_gate",
-                                       "output_shape",
-                                       "attention_axes",
-                                       "sliding_window",
-                                       "kernel_initializer",
-                                       "kernel_regularizer",
-                                       "kernel_constraint",
-                                       "bias_initializer",
-                                       "bias_regularizer",
-                                       "bias_constraint",
-                                       "seed",
-                                       NULL};
+    static const char *const keys[] = {
+        "num_heads", "key_dim", "value_dim", "dropout", "use_bias", "use_gate",
+        "output_shape", "attention_axes", "sliding_window",
+        "kernel_initializer", "kernel_regularizer", "kernel_constraint",
+        "bias_initializer", "bias_regularizer", "bias_constraint", "seed",
+        /* Keras 2 notes what it was built for */
+        "query_shape", "key_shape", "value_shape", NULL};
     /* of the parts in Keras, not of the output */
     static const char *const absent[] = {"activity_regularizer", NULL};
     struct multi_head_attention_options *o;
