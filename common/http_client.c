@@ -344,7 +344,7 @@ static int transport_error(const struct exchange *x, CURLcode code)
     }
 }
 
-static enum err_code code_by_name(const char *name, int status)
+enum err_code http_client_code(const char *name, int status)
 {
     static const struct {
         const char *name;
@@ -405,7 +405,7 @@ static int status_error(const struct exchange *x)
         detail = json_string_value(json_object_get(problem, "detail"));
         name = json_string_value(json_object_get(problem, "code"));
     }
-    code = code_by_name(name, r->status);
+    code = http_client_code(name, r->status);
     if (detail != NULL && detail[0] != '\0') {
         (void)err_set(x->err, code, "%s", detail);
     } else {

@@ -59,6 +59,8 @@ int http_client_send(struct http_client *client,
                      const struct http_request *request,
                      struct http_response *response,
                      struct err *err) ERR_CHECKED;
+/* The err_code for the word of a problem (or NULL) and its status. */
+enum err_code http_client_code(const char *name, int status);
 void http_response_deinit(struct http_response *response);
 
 #endif

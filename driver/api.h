@@ -45,5 +45,7 @@ void api_job_rows(struct daemon *d, struct http_exchange *x, struct job *job);
 /* api_parameters.c */
 void api_job_parameters(struct daemon *d, struct http_exchange *x,
                         struct job *job);
+/* api_frames.c */
+void api_job_frames(struct daemon *d, struct http_exchange *x, struct job *job);
 
 #endif

@@ -120,6 +120,14 @@ bool http_is_replied(const struct http_exchange *x);
 uint64_t http_bytes_in(const struct http_exchange *x);
 uint64_t http_bytes_out(const struct http_exchange *x);
 
+/* ---- frames instead of HTTP ---- */
+
+/* Whether the client asks to go on in this protocol (RFC 9110, 7.8). */
+bool http_wants_upgrade(const struct http_exchange *x, const char *protocol);
+/* Answers 101: from here on the connection carries frames (http_frame.h) about
+ * the job at this path, sent by him who sent this request. */
+void http_reply_upgrade(struct http_exchange *x, const char *path);
+
 /* ---- holding ---- */
 
 /* The reply comes later. on_gone: the client went away (or the server ends);

@@ -132,6 +132,7 @@ static void conn_free(struct conn *c)
     if (c->bev != NULL) {
         bufferevent_free(c->bev);
     }
+    frames_destroy(&c->frames);
     mem_free(c);
     http_admit(s);
 }
@@ -261,19 +262,13 @@ void conn_has_room(struct conn *c)
     conn_advance(c);
 }
 
-/* The head of len bytes is there. */
-static void take_head(struct conn *c, size_t len)
+/* A request whose head of len bytes is in x->text. */
+static void begin_exchange(struct conn *c, struct http_exchange *x, size_t len)
 {
     const struct http_options *o = &c->server->options;
-    struct http_exchange *x = exchange_create(c, len);
     struct err err = {0};
     int status = 400;
 
-    if (x == NULL || evbuffer_remove(bufferevent_get_input(c->bev), x->text,
-                                     len) != (int)len) {
-        conn_kill(c);
-        return;
-    }
     c->x = x;
     c->linger = false;
     c->state = CONN_BUSY;
@@ -297,6 +292,24 @@ static void take_head(struct conn *c, size_t len)
     }
 }
 
+/* The head of len bytes is there. */
+static void take_head(struct conn *c, size_t len)
+{
+    struct http_exchange *x = exchange_create(c, len);
+
+    if (x == NULL) {
+        conn_kill(c);
+        return;
+    }
+    if (evbuffer_remove(bufferevent_get_input(c->bev), x->text, len) !=
+        (int)len) {
+        exchange_free(x);
+        conn_kill(c);
+        return;
+    }
+    begin_exchange(c, x, len);
+}
+
 /* Refuses what did not become a request. */
 static bool refuse_bytes(struct conn *c, int status, const struct err *err)
 {
@@ -307,6 +320,45 @@ static bool refuse_bytes(struct conn *c, int status, const struct err *err)
     }
     refuse(c, status, err);
     return true;
+}
+
+/* The time in which a head must be complete begins. */
+static void expect_rest(struct conn *c)
+{
+    if (!c->head_began) {
+        c->head_began = true;
+        set_timer(c, c->server->options.head_ms);
+    }
+}
+
+/* The same for a connection of frames; whether the state changed. */
+static bool advance_frame(struct conn *c)
+{
+    struct http_exchange *x = NULL;
+    struct err err = {0};
+    struct buf head;
+    int rc;
+
+    if (input_length(c) == 0) {
+        return false;
+    }
+    buf_init(&head, c->server->options.max_head);
+    rc = frames_next(c, &head, &err);
+    if (rc == 0 && head.len == 0) {
+        expect_rest(c);
+        return false;
+    }
+    if (rc == 0 && (x = exchange_create(c, head.len)) == NULL) {
+        rc = err_nomem(&err);
+    }
+    if (rc != 0) {
+        buf_deinit(&head);
+        return refuse_bytes(c, err_http_status(rc), &err);
+    }
+    memcpy(x->text, head.data, head.len);
+    begin_exchange(c, x, head.len);
+    buf_deinit(&head);
+    return !c->dead;
 }
 
 /* Whether the state changed. */
@@ -349,10 +401,7 @@ static bool advance_head(struct conn *c)
                       o->max_head);
         return refuse_bytes(c, 431, &err);
     }
-    if (!c->head_began) {
-        c->head_began = true;
-        set_timer(c, o->head_ms);
-    }
+    expect_rest(c);
     return false;
 }
 
@@ -395,7 +444,7 @@ static bool advance_once(struct conn *c)
 {
     switch (c->state) {
     case CONN_HEAD:
-        if (advance_head(c)) {
+        if (c->frames != NULL ? advance_frame(c) : advance_head(c)) {
             return true;
         }
         if (!c->dead && (c->eof || (c->server->draining && !c->head_began))) {

@@ -19,6 +19,7 @@
 #define DRIVER_HTTP_CONN_H
 
 #include "driver/http.h"
+#include "driver/http_frame.h"
 #include "driver/http_head.h"
 
 #include <event2/event.h>
@@ -58,11 +59,18 @@ struct conn {
     struct http_exchange *x; /* the one being served, or NULL */
     unsigned depth;          /* of conn_advance(): who frees it */
     bool dead;
-    bool eof;          /* the client sends no more */
-    bool close_after;  /* no request after this one */
-    bool linger;       /* part of a body was not read */
-    bool head_began;   /* the head timer runs */
-    uint64_t progress; /* bytes of body at the last look of the timer */
+    bool eof;              /* the client sends no more */
+    bool close_after;      /* no request after this one */
+    bool linger;           /* part of a body was not read */
+    bool head_began;       /* the head timer runs */
+    uint64_t progress;     /* bytes of body at the last look of the timer */
+    struct frames *frames; /* since the upgrade; NULL: HTTP. Owned */
+};
+
+/* What every frame of a connection has in common. */
+struct frames {
+    char *path; /* of its job */
+    char *more; /* header lines: who asks */
 };
 
 struct http_exchange {
@@ -123,5 +131,12 @@ int body_begin(struct conn *c, struct err *err) ERR_CHECKED;
 int body_take(struct conn *c, struct err *err) ERR_CHECKED;
 /* Back to reading through the bufferevent. */
 void body_end_direct(struct conn *c);
+
+/* ---- http_upgrade.c ---- */
+
+void frames_destroy(struct frames **frames);
+/* Takes the beginning of the next frame from the input, and appends the head
+ * that it stands for; nothing while it has not come. Errors as frame_head(). */
+int frames_next(struct conn *c, struct buf *head, struct err *err) ERR_CHECKED;
 
 #endif

@@ -8,8 +8,10 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/wire.h"
 #include "driver/http_conn.h"
 #include "driver/utf8.h"
+#include "elephas/v1/frames.pb-c.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -44,6 +46,7 @@ static const char *reason(int status)
         {415, "Unsupported Media Type"},
         {417, "Expectation Failed"},
         {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
@@ -98,6 +101,17 @@ static void disarm(struct http_exchange *x)
     }
 }
 
+/* Frames answer whole requests only: none of theirs begins a stream. */
+static int put_frame_head(struct http_exchange *x, int status, uint64_t length)
+{
+    uint8_t header[FRAME_HEADER];
+
+    disarm(x);
+    x->status = status;
+    frame_put_header((uint32_t)status, sends_body(x) ? length : 0, header);
+    return evbuffer_add(output(x), header, sizeof(header));
+}
+
 static int put_head(struct http_exchange *x, int status,
                     const char *content_type, uint64_t length)
 {
@@ -106,6 +120,9 @@ static int put_head(struct http_exchange *x, int status,
         length != UNKNOWN_LENGTH && status != 204 && status != 304;
     bool failed;
 
+    if (x->conn->frames != NULL) {
+        return put_frame_head(x, status, length);
+    }
     disarm(x);
     x->status = status;
     failed = evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\n", status,
@@ -347,6 +364,22 @@ const char *http_code_word(int code)
     }
 }
 
+static void reply_frame_problem(struct http_exchange *x, int status,
+                                const char *code, const char *detail)
+{
+    Elephas__V1__Problem problem = ELEPHAS__V1__PROBLEM__INIT;
+    struct buf body;
+
+    buf_init(&body, 2 * ERR_MSG_SIZE);
+    problem.code = (char *)(uintptr_t)code;
+    problem.detail = (char *)(uintptr_t)detail;
+    if (wire_pack(&problem.base, &body, NULL) != 0) {
+        conn_kill_later(x->conn); /* better none than a wrong reply */
+    }
+    http_reply(x, status, NULL, buf_view(&body));
+    buf_deinit(&body);
+}
+
 void http_reply_problem(struct http_exchange *x, int status, const char *code,
                         const char *detail)
 {
@@ -360,6 +393,10 @@ void http_reply_problem(struct http_exchange *x, int status, const char *code,
 
     (void)snprintf(shown_detail, sizeof(shown_detail), "%s", detail);
     utf8_clean(shown_detail);
+    if (x->conn->frames != NULL) {
+        reply_frame_problem(x, status, code, shown_detail);
+        return;
+    }
     body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank",
                      "title", reason(status), "status", status, "code", code,
                      "detail", shown_detail);

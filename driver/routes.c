@@ -51,6 +51,7 @@ static const struct route table[] = {
     {"GET", "v1/jobs/*/predictions", AUTH_READ, BODY_NONE, api_job_predictions},
     {"GET", "v1/jobs/*/task", AUTH_WORKER, BODY_NONE, api_job_task},
     {"GET", "v1/jobs/*/parameters", AUTH_WORKER, BODY_NONE, api_job_parameters},
+    {"GET", "v1/jobs/*/frames", AUTH_WORKER, BODY_NONE, api_job_frames},
     {"POST", "v1/jobs/*/partitions", AUTH_WORKER, BODY_MESSAGE, api_job_join},
     {"POST", "v1/jobs/*/updates", AUTH_WORKER, BODY_VALUES, api_job_update},
     {"POST", "v1/jobs/*/results", AUTH_WORKER, BODY_MESSAGE, api_job_result},

@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/wire.h"
+#include "elephas/v1/frames.pb-c.h"
 #include "worker/client_internal.h"
 
 #include <errno.h>
@@ -89,6 +90,10 @@ int client_create(const struct client_options *options, struct client **out,
     }
     rc = http_client_create(options->server, options->token, &c->http, err);
     if (rc == 0) {
+        rc = frame_client_create(c->http, options->token, c->path, &c->frames,
+                                 err);
+    }
+    if (rc == 0) {
         *out = c;
         c = NULL;
     }
@@ -102,6 +107,7 @@ void client_destroy(struct client **client)
     struct client *c = *client;
 
     if (c != NULL) {
+        frame_client_destroy(&c->frames);
         http_client_destroy(&c->http);
         mem_free(c->job);
         mem_free(c->path);
@@ -130,7 +136,27 @@ static bool is_worth_retrying(int rc, int status)
     return rc == ERR_UNREACHABLE || rc == ERR_TIMEOUT || status >= 500;
 }
 
+/* In a frame if possible. Where the upgrade does not get through, everything
+ * goes by HTTP from then on. */
+static int send_once(struct client *c, const struct http_request *request,
+                     const struct frame_request *frame,
+                     struct http_response *response, struct err *err)
+{
+    if (frame != NULL && c->frames != NULL) {
+        bool refused;
+        int rc = frame_client_send(c->frames, frame, response, &refused, err);
+
+        if (!refused) {
+            return rc;
+        }
+        frame_client_destroy(&c->frames);
+        http_response_deinit(response);
+    }
+    return http_client_send(c->http, request, response, err);
+}
+
 int client_call(struct client *c, const struct http_request *request,
+                const struct frame_request *frame,
                 struct http_response *response, struct err *err)
 {
     long pause = FIRST_PAUSE_MS;
@@ -140,7 +166,7 @@ int client_call(struct client *c, const struct http_request *request,
 
     for (;;) {
         int64_t started = now_ms();
-        int rc = http_client_send(c->http, request, response, err);
+        int rc = send_once(c, request, frame, response, err);
 
         if (!is_worth_retrying(rc, response->status)) {
             c->interruptions += c->reached && first_failure != 0;
@@ -168,7 +194,7 @@ static int get(struct client *c, const char *path, size_t max_response,
                                          .timeout_ms = timeout_ms,
                                          .max_response = max_response};
 
-    return client_call(c, &request, response, err);
+    return client_call(c, &request, NULL, response, err);
 }
 
 void client_free_task(Elephas__V1__Task **task)
@@ -307,22 +333,49 @@ static int take_parameters(struct http_response *response, size_t total,
     return rc;
 }
 
-/* GET parameters with this query; 204 is CLIENT_AGAIN. */
+/* GET parameters with this query, by HTTP or in a frame. */
+static int get_parameters(struct client *c, const char *query, size_t max,
+                          struct http_response *response, struct err *err)
+{
+    Elephas__V1__Pull pull = ELEPHAS__V1__PULL__INIT;
+    struct http_request request = {.method = "GET",
+                                   .timeout_ms =
+                                       WAIT_SECONDS * 1000L + REQUEST_MS,
+                                   .max_response = max};
+    struct frame_request frame = {.kind = FRAME_PULL,
+                                  .timeout_ms = request.timeout_ms,
+                                  .max_response = max};
+    struct buf body;
+    char *path = mem_printf("%s/parameters%s%s", c->path,
+                            query[0] != '\0' ? "?" : "", query);
+    int rc;
+
+    memset(response, 0, sizeof(*response));
+    buf_init(&body, FRAME_PULL_MAX);
+    pull.query = (char *)(uintptr_t)query;
+    rc = path != NULL ? wire_pack(&pull.base, &body, err) : err_nomem(err);
+    if (rc == 0) {
+        request.path = path;
+        frame.body[0] = buf_view(&body);
+        rc = client_call(c, &request, &frame, response, err);
+    }
+    buf_deinit(&body);
+    mem_free(path);
+    return rc;
+}
+
+/* The same; 204 is CLIENT_AGAIN. */
 static int pull(struct client *c, const char *query, size_t total,
                 struct client_parameters *out, enum client_outcome *outcome,
                 struct err *err)
 {
     struct http_response response;
-    char *path = mem_printf("%s/parameters%s", c->path, query);
     int rc;
 
     memset(out, 0, sizeof(*out));
     *outcome = CLIENT_OK;
-    if (path == NULL) {
-        return err_nomem(err);
-    }
-    rc = get(c, path, total * sizeof(float) + HEAD_MAX,
-             WAIT_SECONDS * 1000L + REQUEST_MS, &response, err);
+    rc = get_parameters(c, query, total * sizeof(float) + HEAD_MAX, &response,
+                        err);
     if (response.status == 410) {
         *outcome = CLIENT_STOP;
         rc = 0;
@@ -335,7 +388,6 @@ static int pull(struct client *c, const char *query, size_t total,
         (void)err_wrap(err, "parameters of job %s", c->job);
     }
     http_response_deinit(&response);
-    mem_free(path);
     return rc;
 }
 
@@ -356,7 +408,7 @@ int client_pull_step(struct client *c, uint64_t step, bool state, size_t total,
                      enum client_outcome *outcome, struct err *err)
 {
     char *query =
-        mem_printf("?partition=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
+        mem_printf("partition=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
                    c->partition, step, state ? "&state=1" : "", WAIT_SECONDS);
     int rc = query != NULL ? pull(c, query, total, out, outcome, err)
                            : err_nomem(err);
@@ -369,8 +421,7 @@ int client_pull_epoch(struct client *c, uint64_t epochs, size_t parameters,
                       struct client_parameters *out,
                       enum client_outcome *outcome, struct err *err)
 {
-    char *query =
-        mem_printf("?epoch=%" PRIu64 "&wait=%d", epochs, WAIT_SECONDS);
+    char *query = mem_printf("epoch=%" PRIu64 "&wait=%d", epochs, WAIT_SECONDS);
     int rc = query != NULL ? pull(c, query, parameters, out, outcome, err)
                            : err_nomem(err);
 

@@ -6,13 +6,15 @@
 #ifndef WORKER_CLIENT_INTERNAL_H
 #define WORKER_CLIENT_INTERNAL_H
 
+#include "common/frame_client.h"
 #include "common/http_client.h"
 #include "worker/client.h"
 
 struct client {
     struct http_client *http;
-    char *job;  /* owned */
-    char *path; /* "/v1/jobs/ID", encoded; owned */
+    struct frame_client *frames; /* for the hot path; NULL: HTTP for all */
+    char *job;                   /* owned */
+    char *path;                  /* "/v1/jobs/ID", encoded; owned */
     uint32_t partition;
     uint32_t attempt;
     uint32_t stage;
@@ -21,10 +23,12 @@ struct client {
     uint64_t interruptions;
 };
 
-/* Sends a request to path (for messages and retries): transport errors and
- * 5xx answers are tried again for retry_ms from the first failure on. The
- * response is to be released with http_response_deinit() also on failure. */
+/* Sends a request: transport errors and 5xx answers are tried again for
+ * retry_ms from the first failure on. frame (or NULL) is the same request as a
+ * frame, which goes first where the server takes frames. The response is to be
+ * released with http_response_deinit() also on failure. */
 int client_call(struct client *client, const struct http_request *request,
+                const struct frame_request *frame,
                 struct http_response *response, struct err *err) ERR_CHECKED;
 
 #endif

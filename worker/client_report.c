@@ -86,8 +86,16 @@ static int post(struct client *c, const char *route,
                                              .timeout_ms = timeout_ms,
                                              .max_response = ANSWER_MAX};
 
-        rc = retry ? client_call(c, &request, response, err)
-                   : http_client_send(c->http, &request, response, err);
+        const struct frame_request frame = {
+            .kind = FRAME_UPDATE,
+            .body = {request.body[0], request.body[1]},
+            .timeout_ms = timeout_ms,
+            .max_response = ANSWER_MAX};
+
+        rc = retry
+                 ? client_call(c, &request, values.data != NULL ? &frame : NULL,
+                               response, err)
+                 : http_client_send(c->http, &request, response, err);
     }
     buf_deinit(&head);
     mem_free(path);

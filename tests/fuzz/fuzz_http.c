@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_http: a request as a socket gives it: the head is found and parsed, and
- * what follows is taken as a body in chunks.
+ * what follows is taken as a body in chunks. The same bytes as a frame: what is
+ * made of it is a head that can be parsed.
  */
 #include "common/buf.h"
+#include "driver/http_frame.h"
 #include "driver/http_head.h"
 
 #include <stdlib.h>
@@ -27,6 +29,29 @@ static void feed(struct view bytes)
         __builtin_trap();
     }
     buf_deinit(&body);
+}
+
+static void parse_frame(struct view bytes)
+{
+    struct http_head parsed;
+    struct buf head;
+    struct err err = {0};
+    char scratch[HTTP_SCRATCH(4 * FRAME_LOOK)];
+    size_t used = 0;
+    int status = 0;
+
+    buf_init(&head, sizeof(scratch) / 2);
+    if (frame_head(bytes, "/v1/jobs/j", "host: h\r\n", &head, &used, &err) ==
+            0 &&
+        used != 0) {
+        if (used > bytes.len ||
+            http_head_length((const char *)head.data, head.len) != head.len) {
+            __builtin_trap();
+        }
+        (void)http_head_parse((char *)head.data, scratch, head.len, &parsed,
+                              &status, &err);
+    }
+    buf_deinit(&head);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -53,5 +78,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     free(text);
     free(scratch);
+    parse_frame((struct view){data, size});
     return 0;
 }

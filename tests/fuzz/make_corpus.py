@@ -71,6 +71,8 @@ put("http", "chunks", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked
 put("http", "smuggling", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
     b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n")
 put("http", "escapes", b"GET /%2e%2e/%00/%zz?%=%&&== HTTP/1.1\r\nHost: a\r\n\r\n")
+put("http", "frame_pull", b"\x01\0\0\0\x13\0\0\0\0\0\0\0\x0a\x0dstep=3&wait=1\x12\x0217")
+put("http", "frame_update", b"\x02\0\0\0\x13\0\0\0\0\0\0\0")
 put("http", "no_end", b"GET / HTTP/1.1\r\nA: b")
 put("keras", "empty", b"")
 put("keras", "text", b"no model")

@@ -59,12 +59,12 @@ class System:
     def path(self, name):
         return os.path.join(self.work, name)
 
-    def daemon(self, *options):
+    def daemon(self, *options, listen="127.0.0.1:0"):
         address = os.path.join(self.state, "address")
         if os.path.exists(address):
             os.unlink(address)
         self.process = subprocess.Popen(
-            [f"{self.bin}/elephasd", "--state-dir", self.state, "--listen", "127.0.0.1:0", *map(str, options)],
+            [f"{self.bin}/elephasd", "--state-dir", self.state, "--listen", listen, *map(str, options)],
             stderr=self.log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 15
         while not (os.path.exists(address) and os.path.getsize(address)):

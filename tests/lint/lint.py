@@ -37,7 +37,7 @@ BANNED = [
 SYSTEM = [
     ("cblas.h", ("worker/nn/gemm.c",)),
     ("event2/", ("driver/",)),
-    ("curl/", ("common/http_client.c",)),
+    ("curl/", ("common/http_client.c", "common/frame_client.c")),
     ("sqlite3.h", ("driver/",)),
     ("zip.h", ("common/keras/",)),
     ("hdf5", ("common/keras/",)),

@@ -18,6 +18,7 @@ struct script {
     int status;
     struct buf body; /* of the answer */
     int requests;
+    int upgrades; /* asked for; it knows HTTP only */
     char method[8];
     char path[512];
     struct buf heard; /* body of the last request */
@@ -32,6 +33,11 @@ static void answer(void *context, const struct fake_request *request,
 {
     struct script *s = context;
 
+    if (strcmp(request->path, "/v1/jobs/my%20job%2F1/frames") == 0) {
+        s->upgrades++;
+        reply->status = 404;
+        return;
+    }
     s->requests++;
     (void)snprintf(s->method, sizeof(s->method), "%s", request->method);
     (void)snprintf(s->path, sizeof(s->path), "%s", request->path);
@@ -396,6 +402,7 @@ START_TEST(asks_again_when_the_daemon_comes_back)
     client_parameters_deinit(&p);
     ck_assert_uint_eq(client_interruptions(client), 1);
     ck_assert_int_eq(script.requests, 6);
+    ck_assert_int_eq(script.upgrades, 1); /* not again */
 }
 END_TEST
 
