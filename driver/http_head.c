@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <strings.h>
 
 #define TRAILER_MAX 8192
 
@@ -123,13 +124,38 @@ static int parse_query(const char *query, char **scratch, struct http_head *h,
     return 0;
 }
 
+/* "http://HOST/path", as one asks a proxy, is for every server to understand
+ * (RFC 9112, 3.2.2). Returns where the path begins; NULL: neither. */
+static const char *skip_authority(const char *target, char **scratch,
+                                  struct http_head *h)
+{
+    const char *authority = target + strlen("http://");
+    size_t len;
+
+    if (*target == '/') {
+        return target;
+    }
+    if (strncasecmp(target, "http://", strlen("http://")) != 0) {
+        return NULL;
+    }
+    len = strcspn(authority, "/?#");
+    if (len == 0 || memchr(authority, '@', len) != NULL) {
+        return NULL;
+    }
+    memcpy(*scratch, authority, len);
+    h->authority = *scratch;
+    (*scratch)[len] = '\0';
+    *scratch += len + 1;
+    return authority + len;
+}
+
 static int parse_target(const char *target, char *scratch, struct http_head *h,
                         int *status, struct err *err)
 {
-    const char *p = target;
+    const char *p = skip_authority(target, &scratch, h);
 
     h->target = target;
-    if (*p != '/') {
+    if (p == NULL) {
         return bad(status, 400, "the request target is not a path", err);
     }
     while (*p == '/') {
@@ -269,6 +295,16 @@ static int parse_header(char *line, struct http_head *h, int *status,
     return note_header(line, value, h, status, err);
 }
 
+/* The authority of the target takes the place of the Host. */
+static void name_host(struct http_head *h)
+{
+    for (size_t i = 0; h->authority != NULL && i < h->header_count; i++) {
+        if (strcmp(h->headers[i].name, "host") == 0) {
+            h->headers[i].value = h->authority;
+        }
+    }
+}
+
 static size_t host_count(const struct http_head *h)
 {
     size_t n = 0;
@@ -326,6 +362,7 @@ int http_head_parse(char *text, char *scratch, size_t len,
                  err);
     }
     if (rc == 0) {
+        name_host(&h);
         *out = h;
     }
     return rc;

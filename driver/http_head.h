@@ -28,7 +28,8 @@ struct http_pair {
 /* All strings point into the text that was parsed. */
 struct http_head {
     const char *method;
-    const char *target; /* as sent, for messages: "/v1/jobs?x=1" */
+    const char *target;    /* as sent, for messages: "/v1/jobs?x=1" */
+    const char *authority; /* of a target "http://HOST/..."; also the Host */
     const char *segments[HTTP_MAX_SEGMENTS]; /* of the path, decoded */
     size_t segment_count;
     struct http_pair query[HTTP_MAX_QUERY]; /* decoded */

@@ -209,7 +209,9 @@ void journal_read(struct journal *j, struct http_exchange *x, uint64_t after,
                                                  : "text/plain; charset=utf-8";
 
     if (strcmp(http_method(x), "HEAD") == 0) {
-        http_reply(x, 200, type, (struct view){NULL, 0});
+        /* the length of what a GET would send is not known */
+        http_stream_begin(x, 200, type, NULL, NULL, NULL);
+        http_stream_end(x);
         return;
     }
     r = mem_zalloc(sizeof(*r));

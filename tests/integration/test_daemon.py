@@ -457,6 +457,8 @@ def a_job_from_end_to_end(s):
     assert events[-1][1]["history"] == done["history"] and events[-1][1]["samples"] == 331
     assert all(event["job"] == job["id"] for _, event in events)
     assert events_of(s, job["id"], 6) == events[6:]
+    status, headers, body = ask(s, "HEAD", f"/v1/jobs/{job['id']}/events")
+    assert status == 200 and "Content-Length" not in headers and body == b"", (status, headers)
     # by name, by the beginning of the id
     assert document(s, "first%20one")["id"] == job["id"]
     assert document(s, job["id"][:6])["id"] == job["id"]

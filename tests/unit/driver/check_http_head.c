@@ -83,6 +83,35 @@ START_TEST(knows_the_body_and_the_connection)
 }
 END_TEST
 
+START_TEST(a_target_may_name_the_host)
+{
+    static const struct {
+        const char *target;
+        const char *host;
+        size_t segments;
+    } targets[] = {{"http://h:80/a/b?c=d", "h:80", 2},
+                   {"HTTP://[::1]:4000", "[::1]:4000", 0},
+                   {"http://h?c=d", "h", 0}};
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        struct parsed p;
+        char text[256];
+
+        (void)snprintf(text, sizeof(text),
+                       "GET %s HTTP/1.1\r\nHost: other\r\n\r\n",
+                       targets[i].target);
+        parse(&p, text);
+        ck_assert_int_eq(p.rc, 0);
+        ck_assert_str_eq(p.head.target, targets[i].target);
+        ck_assert_str_eq(http_head_header(&p.head, "host"), targets[i].host);
+        ck_assert_uint_eq(p.head.segment_count, targets[i].segments);
+        if (strchr(text, '?') != NULL) {
+            ck_assert_str_eq(http_head_query(&p.head, "c"), "d");
+        }
+    }
+}
+END_TEST
+
 #define H "Host: x\r\n"
 
 static const struct {
@@ -99,7 +128,11 @@ static const struct {
     {505, "GET / HTTP/1.10\r\n" H "\r\n"},
     {400, "GET / HTTP/1.1\r\n" H "Host: y\r\n\r\n"},
     {505, "GET / HTTP/1.1 \r\n" H "\r\n"},
-    {400, "GET http://x/ HTTP/1.1\r\n" H "\r\n"},
+    {400, "GET x/ HTTP/1.1\r\n" H "\r\n"},
+    {400, "GET ftp://x/ HTTP/1.1\r\n" H "\r\n"},
+    {400, "GET http:///a HTTP/1.1\r\n" H "\r\n"},
+    {400, "GET http://me@x/a HTTP/1.1\r\n" H "\r\n"},
+    {400, "GET http://x/ HTTP/1.1\r\n\r\n"}, /* no Host all the same */
     {400, "GET /%zz HTTP/1.1\r\n" H "\r\n"},
     {400, "GET /%4 HTTP/1.1\r\n" H "\r\n"},
     {400, "GET /%00 HTTP/1.1\r\n" H "\r\n"},
@@ -310,6 +343,7 @@ static TCase *heads(void)
 
     tcase_add_test(tc, reads_a_request);
     tcase_add_test(tc, knows_the_body_and_the_connection);
+    tcase_add_test(tc, a_target_may_name_the_host);
     tcase_add_loop_test(tc, refuses, 0,
                         (int)(sizeof(refused) / sizeof(refused[0])));
     tcase_add_test(tc, knows_what_the_asker_has);
