@@ -46,6 +46,8 @@ int slot_map_init(struct slot_map *map, const struct model *model,
     map->slots = map->trained_count * optimizer_slot_count(model->optimizer);
     map->scalars = optimizer_scalar_count(model->optimizer) - 1;
     map->count = map->first + map->slots + map->scalars;
+    map->slots_at = map->first;
+    map->scalars_at = map->first + map->slots;
     return 0;
 }
 
@@ -53,6 +55,17 @@ void slot_map_deinit(struct slot_map *map)
 {
     mem_free(map->trained);
     *map = (struct slot_map){0};
+}
+
+void slot_map_turn(struct slot_map *map)
+{
+    map->scalars_at = map->first;
+    map->slots_at = map->first + map->scalars;
+}
+
+bool slot_map_is_slot(const struct slot_map *map, size_t i)
+{
+    return i >= map->slots_at && i < map->slots_at + map->slots;
 }
 
 const struct variable *slot_map_at(const struct slot_map *map, size_t i,

@@ -18,17 +18,25 @@ struct slot_map {
     const struct model *model;
     size_t *trained; /* variables that have slots; owned */
     size_t trained_count;
-    bool has_rate;  /* the learning rate is a variable */
-    size_t first;   /* variables before the slots: 1 or 2 */
-    size_t slots;   /* variables that are slots */
-    size_t scalars; /* variables behind the slots */
-    size_t count;   /* all */
+    bool has_rate;   /* the learning rate is a variable */
+    size_t first;    /* variables before slots and scalars: 1 or 2 */
+    size_t slots;    /* variables that are slots */
+    size_t scalars;  /* others, behind the slots; old files: before them */
+    size_t count;    /* all */
+    size_t slots_at; /* number of the first slot, and of the first scalar */
+    size_t scalars_at;
 };
 
 /* The model must have an optimizer. */
 int slot_map_init(struct slot_map *map, const struct model *model,
                   struct err *err) ERR_CHECKED;
 void slot_map_deinit(struct slot_map *map);
+
+/* The order of Keras up to 3.3, which wrote the product of Nadam before the
+ * slots: scalars first. */
+void slot_map_turn(struct slot_map *map);
+/* Whether variable i of the file is a slot. */
+bool slot_map_is_slot(const struct slot_map *map, size_t i);
 
 /* Slot variable i (0 to slots - 1): the model's variable that it belongs to,
  * and where its values begin, counted in floats from the first slot vector. */

@@ -129,15 +129,15 @@ static int check_slots(const struct h5 *h5, const struct slot_map *map,
     int rc = 0;
 
     for (size_t i = 0; i < map->count && rc == 0; i++) {
-        bool is_slot = i >= map->first && i < map->first + map->slots;
+        bool is_slot = slot_map_is_slot(map, i);
         size_t offset;
 
         slot_path(i, path);
-        rc =
-            h5_check(h5, path,
-                     is_slot ? &slot_map_at(map, i - map->first, &offset)->shape
-                             : &scalar,
-                     err);
+        rc = h5_check(h5, path,
+                      is_slot
+                          ? &slot_map_at(map, i - map->slots_at, &offset)->shape
+                          : &scalar,
+                      err);
     }
     return rc;
 }
@@ -177,12 +177,11 @@ static int read_slots(const struct h5 *h5, const struct slot_map *map,
         size_t offset;
         const struct variable *v = slot_map_at(map, i, &offset);
 
-        slot_path(map->first + i, path);
+        slot_path(map->slots_at + i, path);
         rc = h5_read_floats(h5, path, &v->shape, state->slots + offset, err);
     }
     for (size_t i = 0; i < map->scalars && rc == 0; i++) {
-        rc = read_scalar(h5, map->first + map->slots + i,
-                         &state->scalars[1 + i], err);
+        rc = read_scalar(h5, map->scalars_at + i, &state->scalars[1 + i], err);
     }
     return rc;
 }
@@ -201,6 +200,18 @@ static bool has_slots(const struct h5 *h5, const struct slot_map *map)
     return n == map->count;
 }
 
+/* Whether the list is in the order of old files. */
+static bool is_turned(const struct h5 *h5, const struct slot_map *map)
+{
+    char path[64];
+    size_t offset;
+
+    slot_path(map->first, path);
+    return map->slots != 0 && map->scalars != 0 &&
+           slot_map_at(map, 0, &offset)->shape.rank != 0 &&
+           h5_check(h5, path, &scalar, NULL) == 0;
+}
+
 int weights_read(const struct h5 *h5, const struct model *model,
                  struct model_state *state, struct err *err)
 {
@@ -214,6 +225,9 @@ int weights_read(const struct h5 *h5, const struct model *model,
     if (rc == 0 && model->optimizer != NULL) {
         rc = slot_map_init(&map, model, err);
         with_slots = rc == 0 && has_slots(h5, &map);
+    }
+    if (rc == 0 && with_slots && is_turned(h5, &map)) {
+        slot_map_turn(&map);
     }
     if (rc == 0 && with_slots) {
         rc = check_slots(h5, &map, err);

@@ -216,10 +216,9 @@ static char *slot_path(const struct h5_names *names, size_t i)
 static const struct shape *slot_shape(const struct slot_map *map, size_t i,
                                       size_t *offset)
 {
-    if (i < map->first || i >= map->first + map->slots) {
-        return &scalar;
-    }
-    return &slot_map_at(map, i - map->first, offset)->shape;
+    return slot_map_is_slot(map, i)
+               ? &slot_map_at(map, i - map->slots_at, offset)->shape
+               : &scalar;
 }
 
 /* Whether the list is that of this optimizer. */
@@ -255,11 +254,11 @@ static int read_slot(const struct h5 *h5, const struct slot_map *map, size_t i,
         state->iterations = iterations > 0 ? (uint64_t)iterations : 0;
         return rc;
     }
-    if (i >= map->first && i < map->first + map->slots) {
+    if (slot_map_is_slot(map, i)) {
         return h5_read_floats(h5, path, shape, state->slots + offset, err);
     }
     rc = h5_read_floats(h5, path, shape, &value, err);
-    state->scalars[i < map->first ? 0 : 1 + i - map->first - map->slots] =
+    state->scalars[i < map->first ? 0 : 1 + i - map->scalars_at] =
         (double)value;
     return rc;
 }
@@ -288,7 +287,12 @@ static int read_optimizer(const struct h5 *h5, const struct model *model,
             0) {
         goto out;
     }
-    if ((rc = slots_fit(h5, &map, &names, &fit, err)) != 0 || !fit) {
+    rc = slots_fit(h5, &map, &names, &fit, err);
+    if (rc == 0 && !fit) { /* the order of old files */
+        slot_map_turn(&map);
+        rc = slots_fit(h5, &map, &names, &fit, err);
+    }
+    if (rc != 0 || !fit) {
         goto out;
     }
     for (size_t i = 0; i < map.count && rc == 0; i++) {

@@ -62,6 +62,21 @@ START_TEST(slots_of_another_optimizer)
 }
 END_TEST
 
+/* Keras 3.3 wrote the product of Nadam before the slots. */
+START_TEST(slots_in_the_old_order)
+{
+    struct loaded l = files_load(FILES "slots_nadam_3.3.keras");
+
+    ck_assert(l.state.has_optimizer);
+    ck_assert_uint_eq(l.state.optimizer.iterations, 8);
+    unit_assert_close(l.state.optimizer.scalars[1], 0.00557108, 1e-7);
+    unit_assert_close(l.state.optimizer.slots[0], -0.14080235, 1e-7);
+    unit_assert_close(l.state.optimizer.slots[l.model->parameters],
+                      0.0016519862, 1e-7);
+    loaded_free(&l);
+}
+END_TEST
+
 /* As many slots as there should be, but of other variables. */
 START_TEST(slots_of_other_layers)
 {
@@ -328,6 +343,7 @@ static TCase *basic(void)
     TCase *tc = tcase_create("weights");
 
     tcase_add_test(tc, slots_of_another_optimizer);
+    tcase_add_test(tc, slots_in_the_old_order);
     tcase_add_test(tc, slots_of_other_layers);
     tcase_add_test(tc, other_shapes);
     tcase_add_test(tc, promises_of_the_configuration);
