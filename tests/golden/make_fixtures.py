@@ -722,6 +722,36 @@ def window_cases():
         L.TimeDistributed(L.GlobalAveragePooling2D()), L.Flatten(), L.Dense(3), shape=(3, 6, 5, 2)))
 
 
+def einsum_cases():
+    """EinsumDense in all its forms, RMSNormalization."""
+    def masked(r):
+        a = L.Input((4, 3))
+        t = L.LSTM(4, return_sequences=True)(L.Masking()(a))
+        return keras.Model(a, L.Dense(2)(L.GRU(3)(L.RMSNormalization()(t))))
+
+    def steps(r, n):
+        x = normal(r, n, 4, 3)
+        x[:, 3] = 0
+        x[2, 1] = 0
+        return [x]
+
+    add("layer_einsum_dense", lambda r: seq(
+        L.EinsumDense("abc,cd->abd", output_shape=(3, 4), bias_axes="d", activation="relu"),
+        L.EinsumDense("abc,cde->abde", output_shape=(3, 2, 3), bias_axes="de", kernel_regularizer="l2"),
+        L.EinsumDense("abde,def->abf", output_shape=(3, 4), bias_axes="f", activation="gelu"),
+        L.EinsumDense("abc,db->adc", output_shape=(2, 4), bias_axes="d", bias_constraint="non_neg"),
+        L.Flatten(), L.Dense(2), shape=(3, 5)))
+    add("layer_einsum_dense_dots", lambda r: seq(
+        L.EinsumDense("...x,xy->...y", output_shape=12, bias_axes="y", activation="softmax"), L.Reshape((3, 3, 4)),
+        L.EinsumDense("abcd,eb->aecd", output_shape=(3, 3, 4), bias_axes="e"),
+        L.EinsumDense("abcd,dce->abe", output_shape=(3, 2)), L.Flatten(), L.Dense(2), shape=(3, 5)),
+        note="of tensors of more axes Keras 3.15 on TensorFlow computes ...x,xy->...y otherwise than NumPy and JAX")
+    add("layer_rms_normalization", lambda r: seq(
+        L.Dense(5), L.RMSNormalization(), L.Dense(4, "tanh"), L.RMSNormalization(axis=[1, 2], epsilon=0.01),
+        L.Flatten(), L.Dense(2), shape=(3, 4)))
+    add("layer_rms_normalization_masked", masked, x=steps, note="no mask goes through")
+
+
 def operator_cases():
     """What Python's operators and some of keras.ops make of symbolic tensors."""
     def arithmetic(r):
@@ -809,6 +839,7 @@ def all_cases():
     if not CASES:
         layer_cases()
         window_cases()
+        einsum_cases()
         optimizer_cases()
         loss_cases()
         metric_cases()

@@ -100,11 +100,27 @@ class Draw:
                                          **({"axis": self.pick([1, -1], [1], 1)} if rank > 1 and self.some(0.4) else {})),
             lambda: L.UnitNormalization(**self.some_of(0.3, axis=self.int(1, rank))),
             lambda: self.group_norm(shape),
+            lambda: L.RMSNormalization(**self.some_of(0.3, epsilon=0.01)),
+            lambda: self.einsum(rank, shape),
             lambda: L.Rescaling(self.pick(0.5, 2.0), **self.some_of(0.5, offset=0.3)),
             lambda: L.ActivityRegularization(l1=self.pick(0.0, 0.01), l2=self.pick(0.0, 0.02)),
             lambda: L.Flatten(), lambda: L.Identity(),
             lambda: L.Reshape(self.pick((-1,), (-1, shape[-1]), (shape[-1], -1))),
         )()
+
+    def einsum(self, rank, shape):
+        """A kernel over the last axis, over all axes but the batch, or over the first."""
+        o = {"activation": self.pick(*SMOOTH), **self.kernel()}
+        letters = "abcdefg"[:rank + 1]
+        n, m = self.int(1, 4), self.int(1, 3)
+        return self.pick(  # of more axes TensorFlow's is not that of NumPy
+            lambda: fx.L.EinsumDense("...x,xy->...y" if rank < 3 else f"{letters},{letters[-1]}y->{letters[:-1]}y",
+                                     n if rank < 3 else shape[:-1] + (n,), **o, **self.some_of(0.6, bias_axes="y")),
+            lambda: fx.L.EinsumDense(f"{letters},{letters[-1]}yz->{letters[:-1]}yz", shape[:-1] + (n, m), **o,
+                                     **self.some_of(0.6, bias_axes=self.pick("yz", "y", "z"))),
+            lambda: fx.L.EinsumDense(f"{letters},{letters[1:]}y->ay", (n,), **o, **self.some_of(0.6, bias_axes="y")),
+            lambda: fx.L.EinsumDense(f"ab{letters[2:]},yb->ay{letters[2:]}", (n,) + shape[1:], **o,
+                                     **self.some_of(0.6, bias_axes="y")))()
 
     def norm_options(self):
         return {**self.some_of(0.2, epsilon=0.01, center=False, scale=False),
@@ -286,8 +302,28 @@ class Draw:
     def small(self, t):
         return np.prod(self.shape(t)) <= VALUES and 1 <= len(self.shape(t)) <= 4
 
+    def operation(self, t):
+        """What keras.ops makes of a tensor."""
+        o, shape = fx.keras.ops, self.shape(t)
+        axis, last = self.int(1, len(shape)), shape[-1]
+        start = self.int(0, shape[0] - 1)
+        return self.pick(
+            lambda: o.exp(-o.abs(t)), lambda: o.log(o.square(t) + 1.0), lambda: o.sqrt(abs(t) + 0.5), lambda: t ** 2,
+            lambda: o.clip(t, -0.7, 0.9), lambda: o.sin(t) - o.cos(t), lambda: 1.0 / (2.0 + o.relu(t)),
+            lambda: o.tanh(t) * o.sigmoid(t) + o.silu(t), lambda: o.softplus(t) / 2.0, lambda: o.softmax(t),
+            lambda: o.leaky_relu(t, 0.3), lambda: o.gelu(t, approximate=False), lambda: o.elu(t) - o.selu(t),
+            lambda: t - o.mean(t, axis=axis, keepdims=True), lambda: o.expand_dims(o.sum(t, axis=-1), axis=-1),
+            lambda: o.max(t, axis=axis, keepdims=True), lambda: o.min(t, axis=-1, keepdims=True),
+            lambda: t[:, start:], lambda: t[..., ::-1], lambda: t[:, start:start + 1], lambda: t[:, ::2],
+            lambda: t[..., last - 1:], lambda: o.reshape(t, (-1, int(np.prod(shape)))),
+            lambda: o.swapaxes(t, 1, len(shape)), lambda: o.concatenate([t, o.negative(t)], axis=axis),
+            lambda: o.squeeze(o.expand_dims(t, 1), 1), lambda: o.stack([t, t * 0.5], axis=-1)[..., 0],
+            lambda: o.matmul(t, o.swapaxes(t, -1, -2)) if len(shape) > 1 else o.power(abs(t) + 0.3, 1.5))()
+
     def step(self, t):
         shape = self.shape(t)
+        if self.some(0.08):
+            return self.operation(t)
         r = self.rng.random()
         if r < 0.08 and self.depth < 2:
             return self.nested(shape)(t)
