@@ -31,6 +31,7 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
     memset(q, 0, sizeof(*q));
     q->has_step = http_query(x, "step") != NULL;
     q->has_epoch = http_query(x, "epoch") != NULL;
+    q->has_since = http_query(x, "since") != NULL;
     q->has_range =
         http_query(x, "begin") != NULL || http_query(x, "end") != NULL;
     if ((rc = http_query_u64(x, "partition", 0, &partition, err)) != 0 ||
@@ -38,6 +39,8 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
         (rc = http_query_u64(x, "epoch", 0, &q->epoch, err)) != 0 ||
         (rc = http_query_u64(x, "wait", 0, &wait, err)) != 0 ||
         (rc = http_query_u64(x, "state", 0, &whole, err)) != 0 ||
+        (rc = http_query_u64(x, "since", 0, &q->since, err)) != 0 ||
+        (rc = http_query_u64(x, "lineage", 0, &q->lineage, err)) != 0 ||
         (rc = http_query_u64(x, "begin", 0, &q->begin, err)) != 0 ||
         (rc = http_query_u64(x, "end", 0, &q->end, err)) != 0) {
         return rc;

@@ -15,8 +15,21 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* ---- start ---- */
+
+/* 62 bits, so that any program can write it as a number, and not 0. */
+static int draw_lineage(struct train *t, struct err *err)
+{
+    uint64_t bits;
+
+    if (getrandom(&bits, sizeof(bits), 0) != (ssize_t)sizeof(bits)) {
+        return err_set(err, ERR_IO, "no random numbers");
+    }
+    t->lineage = bits >> 2 | 1;
+    return 0;
+}
 
 static int train_start(struct job *job, bool *complete, struct err *err)
 {
@@ -34,6 +47,9 @@ static int train_start(struct job *job, bool *complete, struct err *err)
     if (rc == 0) {
         rc = training_create(t->model, &state, &job->spec->training,
                              &t->training, err);
+    }
+    if (rc == 0) {
+        rc = draw_lineage(t, err);
     }
     if (rc == 0) {
         rc = train_restore(job, err);

@@ -47,6 +47,9 @@ struct train_query {
     bool whole; /* the range is the whole state */
     bool has_range;
     uint64_t begin, end;
+    bool has_since; /* only what has changed since this version is wanted, if */
+    uint64_t since; /* the asker has it in this ... */
+    uint64_t lineage; /* ... lineage */
 };
 /* Answers x, now or when the version exists. */
 void train_parameters(struct job *job, struct http_exchange *x,

@@ -2,8 +2,8 @@
  *
  * train_parts: the inside of a training job, for the files that share it:
  * job_train.c (start, messages, end), train_decode.c (updates in fewer bytes),
- * train_serve.c (parameters and those who wait for them), train_report.c
- * (events), train_save.c (snapshots).
+ * train_serve.c (parameters and those who wait for them), train_changes.c
+ * (parts of them), train_report.c (events), train_save.c (snapshots).
  */
 #ifndef DRIVER_TRAIN_PARTS_H
 #define DRIVER_TRAIN_PARTS_H
@@ -17,9 +17,6 @@
 struct version {
     unsigned refs;
     uint64_t version;
-    uint64_t epoch;
-    uint64_t step;
-    struct optimizer_state optimizer; /* without slots */
     float *values;
     size_t count;
 };
@@ -56,6 +53,7 @@ struct train {
     struct waiter *waiters;
     float *decoded; /* an update, of training_update_count(); or NULL */
     struct traffic traffic;
+    uint64_t lineage; /* of versions: drawn whenever a job is taken up */
     uint64_t version; /* last seen */
     uint64_t epochs_reported;
     uint64_t first_kept; /* epochs before it are in the event log already */
@@ -99,11 +97,34 @@ void train_ports_close(struct train *t);
  * without memory. */
 struct version *train_version(struct train *t, size_t count);
 
+/* What has changed since a version: ranges, and the floats in them. */
+struct changes {
+    uint64_t *bounds; /* begin and end of each; owned */
+    size_t count;     /* of bounds */
+    size_t values;
+};
+/* Appends a Parameters message of the range up to its values, which are those
+ * of `changes` unless that is NULL. */
+int train_head(const struct job *job, uint64_t begin, uint64_t end,
+               const struct changes *changes, struct buf *out,
+               struct err *err) ERR_CHECKED;
+/* Counts the bytes of an answer. */
+void train_pulled(struct job *job, size_t bytes);
+
 /* Answers those whose version is there now. */
 void train_wake(struct job *job);
 /* Answers all: the job takes no more. */
 void train_dismiss(struct job *job);
 void version_put(void *version);
+
+/* ---- train_changes.c ---- */
+
+/* Answers with what has changed since the version that the asker has. False: it
+ * is to be sent the whole range, because it has none of this lineage or would
+ * be sent nearly all of it; it was not answered. */
+bool train_send_changes(struct job *job, struct http_exchange *x,
+                        const struct train_query *q, uint64_t begin,
+                        uint64_t end);
 
 /* ---- train_report.c ---- */
 

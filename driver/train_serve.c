@@ -47,10 +47,6 @@ struct version *train_version(struct train *t, size_t count)
         memcpy(v->values, state->values, count * sizeof(float));
         v->count = count;
         v->version = training_version(t->training);
-        v->epoch = training_epochs_done(t->training);
-        v->step = training_step(t->training);
-        v->optimizer = state->optimizer;
-        v->optimizer.slots = NULL;
         v->refs = 1;
         t->current = v;
     }
@@ -58,38 +54,42 @@ struct version *train_version(struct train *t, size_t count)
     return v;
 }
 
-static int pack_head(const struct job *job, const struct version *v,
-                     uint64_t begin, uint64_t end, struct buf *out,
-                     struct err *err)
+int train_head(const struct job *job, uint64_t begin, uint64_t end,
+               const struct changes *changes, struct buf *out, struct err *err)
 {
     const struct train *t = train_of(job);
+    const struct model_state *state = training_state(t->training);
     Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
     Elephas__V1__Range range = ELEPHAS__V1__RANGE__INIT;
     Elephas__V1__OptimizerState o = ELEPHAS__V1__OPTIMIZER_STATE__INIT;
     uint8_t header[WIRE_HEADER_MAX];
     double scalars[OPTIMIZER_MAX_SCALARS];
+    size_t values = changes != NULL ? changes->values : (size_t)(end - begin);
     int rc;
 
-    memcpy(scalars, v->optimizer.scalars, sizeof(scalars));
+    memcpy(scalars, state->optimizer.scalars, sizeof(scalars));
     range.begin = begin;
     range.end = end;
-    o.iterations = v->optimizer.iterations;
+    o.iterations = state->optimizer.iterations;
     o.scalars = scalars;
     o.n_scalars = optimizer_scalar_count(t->model->optimizer);
     o.slots = (uint32_t)optimizer_slot_count(t->model->optimizer);
     p.job = (char *)job->id;
-    p.version = v->version;
+    p.version = training_version(t->training);
     p.range = &range;
-    p.total = training_state(t->training)->count;
+    p.total = state->count;
     p.optimizer = &o;
-    p.epoch = v->epoch;
-    p.step = v->step;
+    p.epoch = training_epochs_done(t->training);
+    p.step = training_step(t->training);
+    p.lineage = t->lineage;
+    p.partial = changes != NULL;
+    p.changed = changes != NULL ? changes->bounds : NULL;
+    p.n_changed = changes != NULL ? changes->count : 0;
     rc = wire_pack(&p.base, out, err);
-    if (rc == 0 && end > begin) {
-        size_t n =
-            wire_values_header((size_t)(end - begin) * sizeof(float), header);
-
-        rc = buf_append(out, header, n, err);
+    if (rc == 0 && values != 0) {
+        rc =
+            buf_append(out, header,
+                       wire_values_header(values * sizeof(float), header), err);
     }
     return rc;
 }
@@ -105,7 +105,7 @@ static void find_range(const struct train *t, const struct train_query *q,
     }
 }
 
-static void count_pull(struct job *job, size_t bytes)
+void train_pulled(struct job *job, size_t bytes)
 {
     train_of(job)->traffic.pulled += bytes;
     job->daemon->metrics->bytes_pulled += bytes;
@@ -129,17 +129,20 @@ static void send_parameters(struct job *job, struct http_exchange *x,
         http_reply(x, 304, NULL, (struct view){NULL, 0});
         return;
     }
-    buf_init(&head, 65536);
     find_range(t, q, &begin, &end);
+    if (q->has_since && train_send_changes(job, x, q, begin, end)) {
+        return;
+    }
+    buf_init(&head, 65536);
     v = train_version(t, (size_t)end);
     if (v == NULL) {
         (void)err_nomem(&err);
         http_reply_error(x, &err);
-    } else if (pack_head(job, v, begin, end, &head, &err) != 0) {
+    } else if (train_head(job, begin, end, NULL, &head, &err) != 0) {
         http_reply_error(x, &err);
         version_put(v);
     } else {
-        count_pull(job, head.len + (size_t)(end - begin) * sizeof(float));
+        train_pulled(job, head.len + (size_t)(end - begin) * sizeof(float));
         http_reply_reference(
             x, 200, "application/x-protobuf", buf_view(&head),
             (struct view){(const uint8_t *)(v->values + begin),

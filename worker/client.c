@@ -24,6 +24,9 @@
 #define REQUEST_MS 60000L
 #define HEAD_MAX ((size_t)64 << 10)
 #define TASK_MAX ((size_t)4 << 20)
+/* elements of the smallest part that changes, and the bytes that name one */
+#define SHARD_MIN 32
+#define RANGE_MAX 20
 
 static int64_t now_ms(void)
 {
@@ -293,6 +296,24 @@ void client_parameters_subtract(const struct client_parameters *p, float *out,
     }
 }
 
+void client_parameters_patch(const struct client_parameters *p, float *values)
+{
+    const uint8_t *from = p->values.data;
+
+    if (!p->head->partial) {
+        client_parameters_take(p, values, p->values.len / sizeof(*values));
+        return;
+    }
+    for (size_t i = 0; i + 1 < p->head->n_changed; i += 2) {
+        size_t begin = (size_t)p->head->changed[i];
+        size_t size =
+            ((size_t)p->head->changed[i + 1] - begin) * sizeof(*values);
+
+        memcpy(values + begin, from, size);
+        from += size;
+    }
+}
+
 void client_parameters_deinit(struct client_parameters *p)
 {
     wire_free((ProtobufCMessage **)&p->head);
@@ -300,9 +321,39 @@ void client_parameters_deinit(struct client_parameters *p)
     p->values = (struct view){NULL, 0};
 }
 
+/* Whether the ranges rise within total, and are what the values are of. */
+static int check_changes(const struct client_parameters *p, size_t total,
+                         struct err *err)
+{
+    uint64_t at = 0;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < p->head->n_changed; i += 2) {
+        uint64_t begin = p->head->changed[i];
+        uint64_t end = i + 1 < p->head->n_changed ? p->head->changed[i + 1] : 0;
+
+        if (begin < at || end <= begin || end > total) {
+            return err_set(err, ERR_PROTO,
+                           "changes of %llu to %llu do not follow one another "
+                           "within %zu parameters",
+                           (unsigned long long)begin, (unsigned long long)end,
+                           total);
+        }
+        at = end;
+        count += end - begin;
+    }
+    return p->values.len == count * sizeof(float)
+               ? 0
+               : err_set(err, ERR_PROTO,
+                         "%zu values came for %llu that have changed",
+                         p->values.len / sizeof(float),
+                         (unsigned long long)count);
+}
+
 /* Takes a Parameters message apart; the body moves into *out. */
 static int take_parameters(struct http_response *response, size_t total,
-                           struct client_parameters *out, struct err *err)
+                           bool maybe_partial, struct client_parameters *out,
+                           struct err *err)
 {
     struct view head;
     ProtobufCMessage *message = NULL;
@@ -319,8 +370,11 @@ static int take_parameters(struct http_response *response, size_t total,
         const Elephas__V1__Parameters *p = out->head =
             (Elephas__V1__Parameters *)message;
 
-        if (out->values.len != total * sizeof(float) || p->range == NULL ||
-            p->range->begin != 0 || p->range->end != total) {
+        if (p->partial && maybe_partial) {
+            rc = check_changes(out, total, err);
+        } else if (p->partial || out->values.len != total * sizeof(float) ||
+                   p->range == NULL || p->range->begin != 0 ||
+                   p->range->end != total) {
             rc = err_set(err, ERR_PROTO,
                          "%zu parameters came instead of the %zu that the "
                          "model has",
@@ -366,23 +420,25 @@ static int get_parameters(struct client *c, const char *query, size_t max,
 
 /* The same; 204 is CLIENT_AGAIN. */
 static int pull(struct client *c, const char *query, size_t total,
-                struct client_parameters *out, enum client_outcome *outcome,
-                struct err *err)
+                bool maybe_partial, struct client_parameters *out,
+                enum client_outcome *outcome, struct err *err)
 {
     struct http_response response;
     int rc;
 
     memset(out, 0, sizeof(*out));
     *outcome = CLIENT_OK;
-    rc = get_parameters(c, query, total * sizeof(float) + HEAD_MAX, &response,
-                        err);
+    rc = get_parameters(c, query,
+                        total * sizeof(float) + HEAD_MAX +
+                            (maybe_partial ? total / SHARD_MIN * RANGE_MAX : 0),
+                        &response, err);
     if (response.status == 410) {
         *outcome = CLIENT_STOP;
         rc = 0;
     } else if (rc == 0 && response.status == 204) {
         *outcome = CLIENT_AGAIN;
     } else if (rc == 0) {
-        rc = take_parameters(&response, total, out, err);
+        rc = take_parameters(&response, total, maybe_partial, out, err);
     }
     if (rc != 0) {
         (void)err_wrap(err, "parameters of job %s", c->job);
@@ -395,7 +451,7 @@ int client_pull(struct client *c, size_t parameters,
                 struct client_parameters *out, struct err *err)
 {
     enum client_outcome outcome;
-    int rc = pull(c, "", parameters, out, &outcome, err);
+    int rc = pull(c, "", parameters, false, out, &outcome, err);
 
     if (rc == 0 && outcome != CLIENT_OK) {
         rc = err_set(err, ERR_STATE, "job %s has ended", c->job);
@@ -410,7 +466,22 @@ int client_pull_step(struct client *c, uint64_t step, bool state, size_t total,
     char *query =
         mem_printf("partition=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
                    c->partition, step, state ? "&state=1" : "", WAIT_SECONDS);
-    int rc = query != NULL ? pull(c, query, total, out, outcome, err)
+    int rc = query != NULL ? pull(c, query, total, false, out, outcome, err)
+                           : err_nomem(err);
+
+    mem_free(query);
+    return rc;
+}
+
+int client_pull_changes(struct client *c, uint64_t step, uint64_t since,
+                        uint64_t lineage, size_t parameters,
+                        struct client_parameters *out,
+                        enum client_outcome *outcome, struct err *err)
+{
+    char *query = mem_printf("partition=%" PRIu32 "&step=%" PRIu64
+                             "&since=%" PRIu64 "&lineage=%" PRIu64 "&wait=%d",
+                             c->partition, step, since, lineage, WAIT_SECONDS);
+    int rc = query != NULL ? pull(c, query, parameters, true, out, outcome, err)
                            : err_nomem(err);
 
     mem_free(query);
@@ -422,8 +493,9 @@ int client_pull_epoch(struct client *c, uint64_t epochs, size_t parameters,
                       enum client_outcome *outcome, struct err *err)
 {
     char *query = mem_printf("epoch=%" PRIu64 "&wait=%d", epochs, WAIT_SECONDS);
-    int rc = query != NULL ? pull(c, query, parameters, out, outcome, err)
-                           : err_nomem(err);
+    int rc = query != NULL
+                 ? pull(c, query, parameters, false, out, outcome, err)
+                 : err_nomem(err);
 
     mem_free(query);
     return rc;

@@ -65,6 +65,9 @@ struct client_parameters {
     Elephas__V1__Parameters *head;
     struct view values; /* into body, any alignment */
 };
+/* Puts what came, all of it or what has changed, into values[]. */
+void client_parameters_patch(const struct client_parameters *parameters,
+                             float *values);
 /* n floats of what came, which may lie unaligned; and out := what came - out.
  */
 void client_parameters_take(const struct client_parameters *parameters,
@@ -89,6 +92,13 @@ int client_pull(struct client *client, size_t parameters,
 int client_pull_step(struct client *client, uint64_t step, bool state,
                      size_t total, struct client_parameters *out,
                      enum client_outcome *outcome, struct err *err) ERR_CHECKED;
+/* The same without the slots, for one who has the parameters of version `since`
+ * of this lineage: what has changed may be all that comes. */
+int client_pull_changes(struct client *client, uint64_t step, uint64_t since,
+                        uint64_t lineage, size_t parameters,
+                        struct client_parameters *out,
+                        enum client_outcome *outcome,
+                        struct err *err) ERR_CHECKED;
 /* Waits likewise for the end of epoch `epochs` - 1. */
 int client_pull_epoch(struct client *client, uint64_t epochs, size_t parameters,
                       struct client_parameters *out,

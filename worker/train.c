@@ -126,7 +126,10 @@ static int work(struct trainer *t, bool *done, struct err *err)
     if (t->elastic) {
         return trainer_elastic_step(t, step, &t->at.next_step, err);
     }
-    return t->by_epoch || t->asynchronous || t->period > 1
+    if (t->asynchronous) {
+        return trainer_async_step(t, step, &t->at.next_step, err);
+    }
+    return t->by_epoch || t->period > 1
                ? trainer_delta_step(t, step, &t->at.next_step, err)
                : trainer_gradient_step(t, step, &t->at.next_step, err);
 }
@@ -188,6 +191,9 @@ static int prepare(struct trainer *t, struct err *err)
         rc = compress_create(model, t->task, client_partition(s->client),
                              &t->compress, err);
     }
+    if (rc == 0 && t->asynchronous) {
+        rc = replica_create(model->parameters, &t->replica, err);
+    }
     if (rc != 0) {
         return rc;
     }
@@ -245,6 +251,7 @@ int train_run(struct session *session, struct output *output, bool *superseded,
     batch_destroy(&t.batch);
     totals_destroy(&t.totals);
     compress_destroy(&t.compress);
+    replica_destroy(&t.replica);
     mem_free_aligned(t.state);
     mem_free_aligned(t.gradient);
     round_layout_deinit(&t.layout);

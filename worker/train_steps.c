@@ -189,35 +189,26 @@ static void describe_steps(const struct trainer *t, uint64_t started,
     update->metrics = t->totals;
 }
 
-/* Several batches, or one of an asynchronous job: a delta. */
 int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
                        struct err *err)
 {
-    const struct model *model = t->session->model;
-    bool all = !t->asynchronous || !t->has_slots;
-    size_t count = t->asynchronous ? model->parameters : t->vector;
     struct client_parameters before;
-    struct client_update update = {.step = step, .count = count};
+    struct client_update update = {.step = step, .count = t->vector};
     uint64_t started;
-    int rc = client_pull_step(t->session->client, step, all,
-                              all ? t->vector : model->parameters, &before,
-                              &t->outcome, err);
+    int rc = client_pull_step(t->session->client, step, true, t->vector,
+                              &before, &t->outcome, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    client_parameters_take(&before, t->state,
-                           all ? t->vector : model->parameters);
-    if (all) {
-        rc = take_optimizer(t, &before, err);
-        t->has_slots = true;
-    }
+    client_parameters_take(&before, t->state, t->vector);
+    rc = take_optimizer(t, &before, err);
     started = t->optimizer.iterations;
     if (rc == 0) {
         rc = step_batches(t, step, &update.samples, err);
     }
     if (rc == 0) {
-        client_parameters_subtract(&before, t->state, count);
+        client_parameters_subtract(&before, t->state, t->vector);
         update.base_version = before.head->version;
         describe_steps(t, started, &update);
         rc = push(t, t->state, &update, next, err);
@@ -226,21 +217,63 @@ int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     return rc;
 }
 
-/* Elastic averaging begins, and begins again, at the centre. */
-static int start_at_centre(struct trainer *t, uint64_t step, struct err *err)
+/* The first time with the optimizer's slots, into t->state and the replica. */
+static int pull_with_slots(struct trainer *t, uint64_t step, struct err *err)
 {
-    struct client_parameters centre;
-    int rc = client_pull_step(t->session->client, step, true, t->vector,
-                              &centre, &t->outcome, err);
+    struct client_parameters came;
+    int rc = client_pull_step(t->session->client, step, true, t->vector, &came,
+                              &t->outcome, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
     }
-    client_parameters_take(&centre, t->state, t->vector);
-    rc = take_optimizer(t, &centre, err);
-    client_parameters_deinit(&centre);
+    client_parameters_take(&came, t->state, t->vector);
+    replica_take(t->replica, &came);
+    rc = take_optimizer(t, &came, err);
+    client_parameters_deinit(&came);
     t->has_slots = rc == 0;
     return rc;
+}
+
+static int pull_version(struct trainer *t, uint64_t step, struct err *err)
+{
+    int rc;
+
+    if (!t->has_slots) {
+        return pull_with_slots(t, step, err);
+    }
+    rc = replica_pull_step(t->replica, t->session->client, step, &t->outcome,
+                           err);
+    if (rc == 0 && t->outcome == CLIENT_OK) {
+        memcpy(t->state, replica_values(t->replica),
+               t->session->model->parameters * sizeof(*t->state));
+    }
+    return rc;
+}
+
+int trainer_async_step(struct trainer *t, uint64_t step, uint64_t *next,
+                       struct err *err)
+{
+    const float *before = replica_values(t->replica);
+    struct client_update update = {.step = step,
+                                   .count = t->session->model->parameters};
+    uint64_t started;
+    int rc = pull_version(t, step, err);
+
+    if (rc != 0 || t->outcome != CLIENT_OK) {
+        return rc;
+    }
+    started = t->optimizer.iterations;
+    rc = step_batches(t, step, &update.samples, err);
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < update.count; i++) {
+        t->state[i] = before[i] - t->state[i];
+    }
+    update.base_version = replica_version(t->replica);
+    describe_steps(t, started, &update);
+    return push(t, t->state, &update, next, err);
 }
 
 /* The centre as it is now, in t->gradient. Whoever waits for others keeps what
@@ -248,23 +281,19 @@ static int start_at_centre(struct trainer *t, uint64_t step, struct err *err)
 static int pull_centre(struct trainer *t, uint64_t step, uint64_t *version,
                        struct err *err)
 {
-    size_t n = t->session->model->parameters;
     struct client *client = t->session->client;
-    struct client_parameters centre;
     int rc;
 
     do {
-        rc =
-            client_pull_step(client, step, false, n, &centre, &t->outcome, err);
+        rc = replica_pull_step(t->replica, client, step, &t->outcome, err);
     } while (rc == 0 && t->outcome == CLIENT_AGAIN &&
              client_interruptions(client) == t->interruptions);
-    if (rc != 0 || t->outcome != CLIENT_OK) {
-        return rc;
+    if (rc == 0 && t->outcome == CLIENT_OK) {
+        memcpy(t->gradient, replica_values(t->replica),
+               t->session->model->parameters * sizeof(*t->gradient));
+        *version = replica_version(t->replica);
     }
-    client_parameters_take(&centre, t->gradient, n);
-    *version = centre.head->version;
-    client_parameters_deinit(&centre);
-    return 0;
+    return rc;
 }
 
 /* Batches with weights of its own; then it and the centre move towards each
@@ -277,7 +306,8 @@ int trainer_elastic_step(struct trainer *t, uint64_t step, uint64_t *next,
     float alpha = (float)t->task->elastic_alpha;
     struct client_update update = {.step = step, .count = n};
     uint64_t started;
-    int rc = t->has_slots ? 0 : start_at_centre(t, step, err);
+    /* elastic averaging begins, and begins again, at the centre */
+    int rc = t->has_slots ? 0 : pull_with_slots(t, step, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;

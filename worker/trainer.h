@@ -13,6 +13,7 @@
 #include "worker/compress.h"
 #include "worker/dataset.h"
 #include "worker/nn/net.h"
+#include "worker/replica.h"
 #include "worker/session.h"
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct trainer {
     struct round_layout layout; /* of what is said in rounds of batches */
     struct totals *totals;
     struct compress *compress; /* of updates; NULL: none */
+    struct replica *replica;   /* asynchronous: what was pulled last */
     bool asynchronous;
     bool elastic; /* asynchronous, with weights of its own */
     bool by_epoch;
@@ -60,8 +62,11 @@ int64_t trainer_now_ms(void);
  * daemon wants then. t->outcome other than CLIENT_OK: nothing was computed, or
  * nothing more is wanted. */
 
-/* A delta: of several batches, or of one of an asynchronous job. */
+/* The delta of several batches, for a synchronous round. */
 int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
+                       struct err *err) ERR_CHECKED;
+/* The delta of one batch or several, with slots of its own. */
+int trainer_async_step(struct trainer *t, uint64_t step, uint64_t *next,
                        struct err *err) ERR_CHECKED;
 /* Elastic averaging: batches with weights of its own, then an exchange with
  * the centre. */

@@ -63,7 +63,8 @@ static int create_parts(struct training *t, struct err *err)
     if (t->partitions == NULL) {
         return err_nomem(err);
     }
-    if ((rc = totals_create(t->model, &t->merged, err)) != 0 ||
+    if ((rc = shards_init(&t->shards, t->state.count, err)) != 0 ||
+        (rc = totals_create(t->model, &t->merged, err)) != 0 ||
         (rc = history_reserve(t, 0, err)) != 0) {
         return rc;
     }
@@ -128,6 +129,7 @@ void training_destroy(struct training **training)
     training_running_clear(t);
     mem_free(t->running);
     fixsum_destroy(&t->sum);
+    shards_deinit(&t->shards);
     mem_free_aligned(t->mean);
     mem_free_aligned(t->server.slots);
     mem_free(t->pieces.list);
@@ -441,6 +443,18 @@ size_t training_update_count(const struct training *training)
 uint64_t training_version(const struct training *training)
 {
     return training->version;
+}
+
+void training_set_version(struct training *t, uint64_t version)
+{
+    t->version = version;
+    shards_touch(&t->shards, t->state.count, version);
+}
+
+bool training_changed_since(const struct training *training, uint64_t since,
+                            size_t begin, size_t end, size_t *from, size_t *to)
+{
+    return shards_next(&training->shards, since, begin, end, from, to);
 }
 
 uint32_t training_joined(const struct training *training)

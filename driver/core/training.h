@@ -148,6 +148,10 @@ enum training_gate training_gate_epoch(const struct training *training,
                                        uint64_t epochs);
 
 uint64_t training_version(const struct training *training);
+/* The next range of the state in [begin, end) that has changed since this
+ * version, which was one of this training: see shards_next(). */
+bool training_changed_since(const struct training *training, uint64_t since,
+                            size_t begin, size_t end, size_t *from, size_t *to);
 /* Epochs whose history is complete (validation included). */
 uint64_t training_epochs_done(const struct training *training);
 /* All epochs are done. */

@@ -96,6 +96,18 @@ static int check_values(const struct training *t,
     return 0;
 }
 
+/* An optimizer of the server's own moves also what has no delta now. */
+static void next_version(struct training *t, const struct training_update *u)
+{
+    if (t->options.server != NULL) {
+        training_set_version(t, t->version + 1);
+    } else {
+        t->version++;
+        shards_touch_where(&t->shards, u->values, t->model->parameters,
+                           t->version);
+    }
+}
+
 static void apply_values(struct training *t, const struct training_update *u,
                          struct factors f)
 {
@@ -193,7 +205,7 @@ int training_apply(struct training *t, struct partition *p,
     count_iterations(t, p, u);
     totals_merge(p->epoch, u->metrics);
     p->next_step++;
-    t->version++;
+    next_version(t, u);
     if (p->next_step % p->steps == 0) {
         struct running_epoch *r = &t->running[epoch - t->epochs_done];
 

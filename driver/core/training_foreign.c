@@ -30,6 +30,6 @@ int training_change(struct training *t, const struct delta_piece *pieces,
     for (size_t i = 0; i < n; i++) {
         delta_subtract(&pieces[i], 0, t->model->parameters, t->state.values);
     }
-    t->version++;
+    training_set_version(t, t->version + 1);
     return 0;
 }

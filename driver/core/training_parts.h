@@ -28,6 +28,7 @@
 
 #include "common/model/round.h"
 #include "driver/core/fixsum.h"
+#include "driver/core/shards.h"
 #include "driver/core/training.h"
 
 #define TRAINING_ELEMENT_SIZE 256
@@ -70,6 +71,7 @@ struct training {
     struct training_options options;
     struct model_state state;
     uint64_t version;
+    struct shards shards; /* of the state: when each part has changed */
     uint64_t epoch;
     uint64_t round;
     uint64_t rounds; /* of an epoch; 0 while not all have joined */
@@ -139,6 +141,8 @@ void training_dismiss(struct training *t, struct partition *p);
 /* Rows of this step of the partition. */
 uint64_t training_step_rows(const struct training *t, const struct partition *p,
                             uint64_t step);
+/* The state is of this version, and may have changed everywhere. */
+void training_set_version(struct training *t, uint64_t version);
 /* "dense/kernel, element 12" of the state vector; returns text. */
 const char *training_element(const struct training *t, size_t index,
                              char text[TRAINING_ELEMENT_SIZE]);

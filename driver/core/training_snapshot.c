@@ -579,7 +579,7 @@ int training_restore(struct training *training, struct view saved,
     m = (const snapshot_msg *)base;
     if ((rc = check_head(t, m, values, err)) == 0 &&
         (rc = read_all(t, m, err)) == 0) {
-        t->version = m->version;
+        training_set_version(t, m->version);
         t->state.has_weights = true;
         t->state.has_optimizer = m->has_optimizer != 0;
         t->state.optimizer.iterations = m->optimizer->iterations;

@@ -232,7 +232,7 @@ static int close_round(struct training *t, struct err *err)
     }
     t->contributed = 0;
     t->round_rows = 0;
-    t->version++;
+    training_set_version(t, t->version + 1);
     t->round++;
     return t->round == t->rounds ? close_epoch(t, err) : 0;
 }

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from averaging import COLUMNS, one_run  # noqa: E402
-from system import DATA, run  # noqa: E402
+from system import DATA, run, varint  # noqa: E402
 import test_averaging as ta  # noqa: E402
 import test_daemon as td  # noqa: E402
 from test_daemon_work import APPLIED, DUPLICATE, GOOD_METRICS, PARAMETERS, Hand, decode, field, join, update  # noqa: E402
@@ -116,6 +116,85 @@ def none_by_hand(s):
     h.said("partitions", join(h.job))
     td.refused(h.post("updates", encoded(h.job, FP16, padded(bytes(2 * PARAMETERS)))), 400, "invalid",
                "encoding: fp16 came, float32 is wanted")
+
+
+# ---- only what has changed ---------------------------------------------------
+
+def ranges_of(message):
+    """(begin, end) of all that field 10 has."""
+    packed, at, bounds = decode(message).get(10, b""), 0, []
+    while at < len(packed):
+        value, at = varint(packed, at)
+        bounds.append(value)
+    return list(zip(bounds[::2], bounds[1::2]))
+
+
+class Reader:
+    """Has a version, and asks for what has changed."""
+
+    def __init__(self, h):
+        self.h = h
+        got = decode(h.get()[2])
+        self.lineage, self.version, self.values = got[8], got.get(2, 0), bytearray(got[100])
+
+    def catch_up(self):
+        """Returns how many values came."""
+        status, headers, message = self.h.get(f"?since={self.version}&lineage={self.lineage}")
+        got = decode(message)
+        assert status == 200 and got[8] == self.lineage and headers["ETag"] == f'"{got.get(2, 0)}"', (status, headers)
+        came, self.version = got.get(100, b""), got.get(2, 0)
+        if not got.get(9):
+            self.values = bytearray(came)
+            return len(came) // 4
+        at = 0
+        for begin, end in ranges_of(message):
+            self.values[4 * begin:4 * end] = came[at:at + 4 * (end - begin)]
+            at += 4 * (end - begin)
+        assert at == len(came)
+        return at // 4
+
+
+def only_what_has_changed_is_pulled(s):
+    h = Hand(s, mode="asynchronous", compress="topk", epochs=50)
+    h.said("partitions", join(h.job))
+    early, late = Reader(h), Reader(h)
+    assert early.lineage != 0 and early.version == 0
+    came = []
+    for step in range(20):
+        pairs = [(i, 0.01 * (step + 1)) for i in ((3, 700) if step < 10 else (step, 4000))]
+        assert h.said("updates", encoded(h.job, TOPK, topk(pairs), step=step, base=step))[1] == APPLIED
+        came.append(early.catch_up())
+        assert early.values == decode(h.get()[2])[100] and early.version == step + 1
+    assert came == [128] * 20, came
+    assert early.catch_up() == 0
+    # two shards of each half, of which one is the same
+    assert late.catch_up() == 3 * 64 and late.values == early.values
+    # a part of it; a version that has not been; another daemon's; dense updates
+    got = h.get(f"?since=5&lineage={late.lineage}&begin=700&end=4010")[2]
+    assert ranges_of(got) == [(700, 704), (3968, 4010)] and len(decode(got)[100]) == 46 * 4
+    for query in (f"since=21&lineage={late.lineage}", f"since=5&lineage={late.lineage + 1}", "since=5", "lineage=5"):
+        got = decode(h.get("?" + query)[2])
+        assert 9 not in got and got[100] == bytes(late.values), query
+    td.refused(h.get("?since=x"), 400, "invalid", "since")
+    h.said("updates", update(h.job, step=20, base=20))
+    assert late.catch_up() == PARAMETERS and late.values == decode(h.get()[2])[100]
+    # a daemon that was started again counts on from an older version
+    s.stop(signal.SIGKILL)
+    s.daemon("--workers-dir", td.fake_worker(s, "exec sleep 100\n"))
+    td.until(lambda: td.document(s, h.job)["state"] == "starting")
+    h.said("partitions", join(h.job, attempt=9))
+    got = decode(h.get(f"?since=0&lineage={late.lineage}")[2])
+    assert 9 not in got and len(got[100]) == 4 * PARAMETERS and got[8] != late.lineage
+
+
+def rounds_change_everything(s):
+    h = Hand(s)
+    h.said("partitions", join(h.job))
+    reader = Reader(h)
+    total = decode(h.get("?state=1")[2])[4]
+    assert reader.catch_up() == 0
+    assert h.said("updates", update(h.job, values=[0.0] * total))[1] == APPLIED
+    assert reader.catch_up() == PARAMETERS
 
 
 # ---- by workers ----------------------------------------------------------------
@@ -226,5 +305,5 @@ def what_makes_no_sense_is_refused(s):
 
 
 if __name__ == "__main__":
-    run([topk_by_hand, int8_by_hand, none_by_hand, every_encoding_learns, a_model_with_statistics,
+    run([topk_by_hand, int8_by_hand, none_by_hand, only_what_has_changed_is_pulled, rounds_change_everything, every_encoding_learns, a_model_with_statistics,
          rounds_give_the_same_bits_whatever_fails, bytes_are_counted_and_fewer, killed_workers_repeat_nothing, what_makes_no_sense_is_refused])

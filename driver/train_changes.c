@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * train_changes: GET parameters with since: the ranges that have changed after
+ * a version which the asker has, copied into the answer in one go, so that the
+ * asker's copy becomes a whole version again. Where that would be nearly
+ * everything, the copy of the version that all readers share is cheaper.
+ */
+#include "driver/train_parts.h"
+
+#include "common/mem.h"
+#include "driver/http.h"
+
+/* Of eight parts: if more have changed, all is sent. */
+#define MOST 7
+
+static int find_changes(const struct train *t, uint64_t since, size_t begin,
+                        size_t end, struct changes *c, struct err *err)
+{
+    size_t from;
+    size_t to;
+    size_t n = 0;
+
+    for (size_t at = begin;
+         training_changed_since(t->training, since, at, end, &from, &to);
+         at = to) {
+        n += 2;
+    }
+    c->bounds = mem_array(n + 1, sizeof(*c->bounds));
+    if (c->bounds == NULL) {
+        return err_nomem(err);
+    }
+    for (size_t at = begin;
+         training_changed_since(t->training, since, at, end, &from, &to);
+         at = to) {
+        c->bounds[c->count++] = from;
+        c->bounds[c->count++] = to;
+        c->values += to - from;
+    }
+    return 0;
+}
+
+static int pack_changes(const struct job *job, const struct changes *c,
+                        uint64_t begin, uint64_t end, struct buf *body,
+                        struct err *err)
+{
+    const float *values = training_state(train_of(job)->training)->values;
+    int rc = train_head(job, begin, end, c, body, err);
+
+    if (rc == 0) {
+        rc = buf_reserve(body, c->values * sizeof(*values), err);
+    }
+    for (size_t i = 0; rc == 0 && i < c->count; i += 2) {
+        size_t from = (size_t)c->bounds[i];
+        size_t to = (size_t)c->bounds[i + 1];
+
+        rc =
+            buf_append(body, values + from, (to - from) * sizeof(*values), err);
+    }
+    return rc;
+}
+
+bool train_send_changes(struct job *job, struct http_exchange *x,
+                        const struct train_query *q, uint64_t begin,
+                        uint64_t end)
+{
+    const struct train *t = train_of(job);
+    struct changes c = {0};
+    struct err err = {0};
+    struct buf body;
+    bool sent = false;
+    int rc;
+
+    if (q->lineage != t->lineage || q->since > training_version(t->training)) {
+        return false;
+    }
+    buf_init(&body, SIZE_MAX / 2);
+    rc = find_changes(t, q->since, (size_t)begin, (size_t)end, &c, &err);
+    if (rc == 0 && c.values <= (end - begin) / 8 * MOST) {
+        rc = pack_changes(job, &c, begin, end, &body, &err);
+        sent = rc == 0;
+    }
+    if (rc != 0) {
+        http_reply_error(x, &err);
+    } else if (sent) {
+        train_pulled(job, body.len);
+        http_reply_buf(x, 200, "application/x-protobuf", &body);
+    }
+    buf_deinit(&body);
+    mem_free(c.bounds);
+    return sent || rc != 0;
+}
