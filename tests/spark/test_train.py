@@ -159,11 +159,15 @@ def test_a_table_of_a_catalog(b):
 
 
 def test_asynchronous_modes(b):
-    """Resident and by stage, with as many slots as partitions and with fewer."""
+    """And the ways to average: resident and by stage, with as many slots as partitions and with fewer."""
     by_batch, resident, stage = ["--frequency", "batch"], "resident workers", "one Spark job for each round"
-    for mode, workers, more, says in (("asynchronous", 2, [], resident), ("hogwild", 2, by_batch, resident),
-                                      ("asynchronous", 5, ["--validation-split", 0.1], stage),
-                                      ("hogwild", 2, [*by_batch, "--rounds", "stage"], stage)):
+    for mode, workers, more, says in (
+            ("asynchronous", 2, ["--frequency", 8, "--compress", "topk:0.1"], resident),
+            ("hogwild", 2, [*by_batch, "--staleness", 1], resident),
+            ("easgd", 2, [], resident),
+            ("synchronous", 2, ["--frequency", 8, "--server-optimizer", "sgd-momentum", "--compress", "int8"], resident),
+            ("asynchronous", 5, ["--validation-split", 0.1, "--server-optimizer", "adam"], stage),
+            ("hogwild", 2, [*by_batch, "--rounds", "stage", "--staleness-scale"], stage)):
         last = b.good("train", "--model", sparklib.MNIST, "--data", TRAIN, *MNIST_OPTIONS, "--seed", 7, "--output",
                       b.path("o.keras"), "--epochs", 3, "--batch-size", 64, "--mode", mode, "--workers", workers,
                       *more, *b.spark(master="local[2]"))
