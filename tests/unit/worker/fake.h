@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * fake: an HTTP server in a thread, on a loopback port of the system's choice,
- * that answers with what a test's function says. One connection at a time.
+ * that answers with what a test's function says: one request after the other,
+ * on any of a few connections.
  */
 #ifndef TESTS_UNIT_WORKER_FAKE_H
 #define TESTS_UNIT_WORKER_FAKE_H
@@ -22,6 +23,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define FAKE_MAX 16
 
 struct fake_request {
     char method[8];
@@ -136,23 +139,49 @@ out:
     return good;
 }
 
+/* Takes a connection, if there is room for one more. */
+static inline void fake_accept(struct fake *f, struct pollfd *at)
+{
+    const int on = 1; /* or each answer waits for an acknowledgement */
+    int fd = accept(f->fd, NULL, NULL);
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    for (int i = 1; i < FAKE_MAX; i++) {
+        if (at[i].fd < 0) {
+            at[i].fd = fd;
+            return;
+        }
+    }
+    (void)close(fd);
+}
+
 static inline void *fake_serve(void *context)
 {
     struct fake *f = context;
-    const int on = 1; /* or each answer waits for an acknowledgement */
+    struct pollfd at[FAKE_MAX]; /* the first one listens */
 
+    for (int i = 0; i < FAKE_MAX; i++) {
+        at[i] = (struct pollfd){.fd = i == 0 ? f->fd : -1, .events = POLLIN};
+    }
     while (!atomic_load(&f->stop)) {
-        struct pollfd wait = {.fd = f->fd, .events = POLLIN};
-        int fd;
-
-        if (poll(&wait, 1, 20) != 1) {
+        if (poll(at, FAKE_MAX, 20) <= 0) {
             continue;
         }
-        fd = accept(f->fd, NULL, NULL);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        while (fd >= 0 && fake_serve_one(f, fd)) {
+        for (int i = 1; i < FAKE_MAX; i++) {
+            if (at[i].fd >= 0 && at[i].revents != 0 &&
+                !fake_serve_one(f, at[i].fd)) {
+                (void)close(at[i].fd);
+                at[i].fd = -1;
+            }
         }
-        (void)close(fd);
+        if (at[0].revents != 0) {
+            fake_accept(f, at);
+        }
+    }
+    for (int i = 1; i < FAKE_MAX; i++) {
+        if (at[i].fd >= 0) {
+            (void)close(at[i].fd);
+        }
     }
     return NULL;
 }
