@@ -55,6 +55,7 @@ struct variable {
     struct shape shape;
     size_t size;   /* elements */
     size_t offset; /* of its first element in the flat vector */
+    size_t cut;    /* elements before the first one (narrow.h), else 0 */
     enum variable_role role;
     bool trainable; /* role is WEIGHT and nothing around it is frozen */
     struct initializer *initializer; /* owned; NULL for VARIABLE_CONSTANT */

@@ -364,6 +364,12 @@ bool optimizer_has_schedule(const struct optimizer *opt)
     return opt->schedule != NULL;
 }
 
+bool optimizer_is_elementwise(const struct optimizer *opt)
+{
+    return opt->clipnorm <= 0.0 && opt->global_clipnorm <= 0.0 &&
+           opt->class != &optimizer_lamb;
+}
+
 bool optimizer_has_averages(const struct optimizer *opt)
 {
     return opt->use_ema;

@@ -76,6 +76,10 @@ double optimizer_learning_rate(const struct optimizer *opt,
  * file. */
 bool optimizer_has_schedule(const struct optimizer *opt);
 
+/* Whether a step of an element depends on no other one: without norms of whole
+ * gradients or variables. The constraints of a model are not looked at. */
+bool optimizer_is_elementwise(const struct optimizer *opt);
+
 /* What Keras does when training ends: with use_ema, the averages become the
  * weights. Slots that no step has written yet change nothing. */
 bool optimizer_has_averages(const struct optimizer *opt);
