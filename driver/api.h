@@ -37,6 +37,9 @@ void api_job_logs(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job);
+/* api_shard.c */
+void api_job_shard(struct daemon *d, struct http_exchange *x, struct job *job);
+void api_job_part(struct daemon *d, struct http_exchange *x, struct job *job);
 void api_job_result(struct daemon *d, struct http_exchange *x, struct job *job);
 /* api_engine.c */
 void api_job_engine(struct daemon *d, struct http_exchange *x, struct job *job);

@@ -68,7 +68,7 @@ static int check_model(struct daemon *d, const struct job_spec *spec,
     if (rc == 0) {
         rc = job_spec_check_model(spec, model, err);
     }
-    if (rc == 0 && spec->kind != JOB_TRAIN && spec->kind != JOB_SERVE &&
+    if (rc == 0 && !job_spec_trains(spec) && spec->kind != JOB_SERVE &&
         !state.has_weights) {
         rc = err_set(err, ERR_INVALID,
                      "the model holds no weights: train it first");
@@ -137,6 +137,20 @@ static int make_job(struct daemon *d, struct view text, struct job **job,
     return rc;
 }
 
+/* Whoever makes a part of a training tells the workers of the whole how to talk
+ * to it: the one time that a token is shown, to one who may do everything. */
+static json_t *made_json(const struct job *job)
+{
+    json_t *document = job_json(job);
+
+    if (document != NULL && job->spec->kind == JOB_SHARD &&
+        json_object_set_new(document, "token", json_string(job->token)) != 0) {
+        json_decref(document);
+        return NULL;
+    }
+    return document;
+}
+
 void api_job_post(struct daemon *d, struct http_exchange *x, struct job *job)
 {
     char location[64];
@@ -148,7 +162,7 @@ void api_job_post(struct daemon *d, struct http_exchange *x, struct job *job)
     }
     (void)snprintf(location, sizeof(location), "/v1/jobs/%s", job->id);
     http_reply_header(x, "Location", location);
-    http_reply_json(x, 201, job_json(job));
+    http_reply_json(x, 201, made_json(job));
 }
 
 void api_job_list(struct daemon *d, struct http_exchange *x, struct job *job)

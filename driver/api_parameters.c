@@ -26,6 +26,7 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
     uint64_t partition;
     uint64_t wait;
     uint64_t whole;
+    uint64_t finished;
     int rc;
 
     memset(q, 0, sizeof(*q));
@@ -41,6 +42,7 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
         (rc = http_query_u64(x, "state", 0, &whole, err)) != 0 ||
         (rc = http_query_u64(x, "since", 0, &q->since, err)) != 0 ||
         (rc = http_query_u64(x, "lineage", 0, &q->lineage, err)) != 0 ||
+        (rc = http_query_u64(x, "finished", 0, &finished, err)) != 0 ||
         (rc = http_query_u64(x, "begin", 0, &q->begin, err)) != 0 ||
         (rc = http_query_u64(x, "end", 0, &q->end, err)) != 0) {
         return rc;
@@ -53,6 +55,7 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
     }
     q->partition = (uint32_t)partition;
     q->whole = whole != 0;
+    q->finished = finished != 0;
     wait = wait < MAX_WAIT_SECONDS ? wait : MAX_WAIT_SECONDS;
     q->wait_ms = (unsigned)wait * 1000;
     return 0;
@@ -160,11 +163,12 @@ void api_job_parameters(struct daemon *d, struct http_exchange *x,
 
     if (read_query(x, &q, &err) != 0) {
         http_reply_error(x, &err);
-    } else if (job->spec->kind == JOB_TRAIN && job->work != NULL) {
+    } else if (job_spec_trains(job->spec) && job->work != NULL) {
         train_parameters(job, x, &q);
-    } else if (job_state_ended(job->state) && (q.has_step || q.has_epoch)) {
+    } else if (job_state_ended(job->state) &&
+               (q.has_step || q.has_epoch || q.finished)) {
         http_reply_problem(x, 410, "state", "the job has ended");
-    } else if (q.has_step || q.has_epoch) {
+    } else if (q.has_step || q.has_epoch || q.finished) {
         http_reply_problem(x, 409, "state", "the job is not running");
     } else if (!is_known(x, job)) {
         send_stored(d, x, job, &q);

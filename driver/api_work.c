@@ -101,6 +101,10 @@ struct task_parts {
     Elephas__V1__DataSpec data;
     Elephas__V1__DataSpec__ClassWeightEntry *weights;
     Elephas__V1__DataSpec__ClassWeightEntry **weight_list;
+    Elephas__V1__Range range;
+    Elephas__V1__Shard *shards;
+    Elephas__V1__Range *ranges;
+    Elephas__V1__Shard **shard_list;
 };
 
 static int fill_weights(struct task_parts *t, const struct job_spec *spec)
@@ -120,6 +124,42 @@ static int fill_weights(struct task_parts *t, const struct job_spec *spec)
     }
     t->data.n_class_weight = n;
     t->data.class_weight = t->weight_list;
+    return 0;
+}
+
+/* The other servers, each with the token of its workers. */
+static int fill_shards(struct task_parts *t, const struct job_spec *spec)
+{
+    size_t n = spec->shard_count;
+
+    if (n == 0) {
+        return 0;
+    }
+    t->shards = mem_array(n, sizeof(*t->shards));
+    t->ranges = mem_array(n, sizeof(*t->ranges));
+    t->shard_list = mem_array(n, sizeof(*t->shard_list));
+    if (t->shards == NULL || t->ranges == NULL || t->shard_list == NULL) {
+        return -1;
+    }
+    elephas__v1__range__init(&t->range);
+    t->range.begin = spec->begin;
+    t->range.end = spec->end;
+    for (size_t i = 0; i < n; i++) {
+        const struct job_shard *s = &spec->shards[i];
+
+        elephas__v1__range__init(&t->ranges[i]);
+        t->ranges[i].begin = s->begin;
+        t->ranges[i].end = s->end;
+        elephas__v1__shard__init(&t->shards[i]);
+        t->shards[i].server = s->server;
+        t->shards[i].job = s->job;
+        t->shards[i].token = s->token;
+        t->shards[i].range = &t->ranges[i];
+        t->shard_list[i] = &t->shards[i];
+    }
+    t->task.range = &t->range;
+    t->task.n_shards = n;
+    t->task.shards = t->shard_list;
     return 0;
 }
 
@@ -177,7 +217,8 @@ static void fill_task(struct task_parts *t, const struct daemon *d,
         [JOB_SERVE] = ELEPHAS__V1__TASK_KIND__TASK_KIND_UNSPECIFIED,
         [JOB_TRAIN] = ELEPHAS__V1__TASK_KIND__TASK_KIND_TRAIN,
         [JOB_EVALUATE] = ELEPHAS__V1__TASK_KIND__TASK_KIND_EVALUATE,
-        [JOB_PREDICT] = ELEPHAS__V1__TASK_KIND__TASK_KIND_PREDICT};
+        [JOB_PREDICT] = ELEPHAS__V1__TASK_KIND__TASK_KIND_PREDICT,
+        [JOB_SHARD] = ELEPHAS__V1__TASK_KIND__TASK_KIND_UNSPECIFIED};
     const struct job_spec *spec = job->spec;
     Elephas__V1__Task *m = &t->task;
 
@@ -222,7 +263,7 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
     }
     fill_data(&t, job->spec);
     fill_task(&t, d, job);
-    if (fill_weights(&t, job->spec) != 0) {
+    if (fill_weights(&t, job->spec) != 0 || fill_shards(&t, job->spec) != 0) {
         http_reply_problem(x, 503, "nomem", "out of memory");
     } else {
         if (job->spec->kind != JOB_TRAIN) {
@@ -232,6 +273,9 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
     }
     mem_free(t.weights);
     mem_free(t.weight_list);
+    mem_free(t.shards);
+    mem_free(t.ranges);
+    mem_free(t.shard_list);
 }
 
 /* ---- training ---- */
@@ -242,12 +286,13 @@ void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job)
     const Elephas__V1__Join *m;
     Elephas__V1__Assignment reply = ELEPHAS__V1__ASSIGNMENT__INIT;
     struct training_assignment assignment = {0};
+    struct train_place place;
     struct train_join join;
     struct view values;
     struct err err = {0};
 
     (void)d;
-    if (job->spec->kind != JOB_TRAIN) {
+    if (!job_spec_trains(job->spec)) {
         http_reply_problem(x, 409, "state", "this is no training job");
         return;
     }
@@ -273,6 +318,11 @@ void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job)
     if (train_join(job, &join, &assignment, &err) != 0) {
         http_reply_error(x, &err);
     } else {
+        train_place(job, &place);
+        reply.version = place.version;
+        reply.life = place.life;
+        reply.kept = place.kept;
+        reply.n_kept = place.kept_count;
         reply.stop = assignment.stop;
         reply.next_step = assignment.next_step;
         reply.next_validation = assignment.next_validation;
@@ -332,6 +382,7 @@ static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
         .scalars = m->optimizer_scalars,
         .scalar_count = m->n_optimizer_scalars,
         .first_loss = m->first_loss,
+        .keep = m->keep != 0,
         .values = values.data};
     int rc;
 
@@ -370,7 +421,7 @@ void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
     struct err err = {0};
 
     (void)d;
-    if (job->spec->kind != JOB_TRAIN) {
+    if (!job_spec_trains(job->spec)) {
         http_reply_problem(x, 409, "state", "this is no training job");
         return;
     }

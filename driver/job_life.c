@@ -12,6 +12,7 @@
 #include "common/elog.h"
 #include "common/mem.h"
 #include "driver/core/job_spark.h"
+#include "driver/courier.h"
 #include "driver/daemon.h"
 #include "driver/engine.h"
 #include "driver/job_save.h"
@@ -62,9 +63,9 @@ static void set_state(struct job *job, enum job_state state)
 static void keep_result(struct job *job)
 {
     static const char *const keys[] = {
-        "epoch",   "version",   "samples", "seconds",    "history",
-        "metrics", "staleness", "traffic", "partitions", "http",
-        "socket",  "updates",   "reads",   "refused",    "last_refused"};
+        "epoch",     "version", "samples",      "seconds", "history", "metrics",
+        "staleness", "traffic", "partitions",   "http",    "socket",  "updates",
+        "reads",     "refused", "last_refused", "range",   "shards"};
     json_t *document = job_json(job);
     json_t *result = json_object();
 
@@ -131,17 +132,6 @@ static void workers_over(struct job *job)
     jobs_wake(job->daemon->jobs);
 }
 
-/* Only once the store knows that it is not needed. */
-static void remove_snapshot(const struct job *job)
-{
-    char *path = job_path(job, "snapshot");
-
-    if (path != NULL) {
-        (void)unlink(path);
-    }
-    mem_free(path);
-}
-
 static void end_job(struct job *job, enum job_state state)
 {
     struct err err = {0};
@@ -159,7 +149,7 @@ static void end_job(struct job *job, enum job_state state)
     job->state = state;
     release_work(job);
     job_store(job);
-    remove_snapshot(job);
+    job_remove_snapshots(job); /* only now is it not needed */
     elog(state == JOB_FAILED ? ELOG_WARN : ELOG_INFO, "job.ended",
          E_STR("job", job->id), E_STR("state", job_state_name(state)),
          E_STR("error", job->error),
@@ -169,6 +159,7 @@ static void end_job(struct job *job, enum job_state state)
             job->error != NULL ? job->error : "");
     job_event(job, final_event(job), true);
     journal_end(job->events);
+    courier_say_end(job, state == JOB_DONE);
     if (job->run != NULL) {
         job->engine->cancel(job->run); /* on_over() does the rest */
     } else {
@@ -477,7 +468,8 @@ static int prepare(struct job *job, bool *complete, struct err *err)
         [JOB_TRAIN] = &work_train,
         [JOB_EVALUATE] = &work_evaluate,
         [JOB_PREDICT] = &work_predict,
-        [JOB_SERVE] = &work_serve};
+        [JOB_SERVE] = &work_serve,
+        [JOB_SHARD] = &work_shard};
     int rc;
 
     job->class = classes[job->spec->kind];
@@ -485,7 +477,10 @@ static int prepare(struct job *job, bool *complete, struct err *err)
         return err_nomem(err);
     }
     if (job->class->alone) {
-        return job->class->start(job, complete, err);
+        rc = job->spec->kind == JOB_SHARD
+                 ? make_partitions(job, job->spec->workers, err)
+                 : 0;
+        return rc == 0 ? job->class->start(job, complete, err) : rc;
     }
     job->engine = engine_find(job->spec->engine);
     if (job->engine == NULL) {
@@ -532,7 +527,7 @@ void job_start(struct job *job)
 
 int job_stop(struct job *job, struct err *err)
 {
-    if (job->class == NULL || !job->class->alone) {
+    if (job->class == NULL || job->spec->kind != JOB_SERVE) {
         return err_set(err, ERR_STATE,
                        "job %s %s: only a parameter server is stopped, other "
                        "jobs end by themselves or are cancelled",
@@ -546,6 +541,18 @@ int job_stop(struct job *job, struct err *err)
     }
     finish(job);
     return 0;
+}
+
+void job_end_shard(struct job *job, bool done)
+{
+    if (job->spec->kind != JOB_SHARD || job_state_ended(job->state)) {
+        return;
+    }
+    if (done && job->state == JOB_RUNNING) {
+        finish(job);
+    } else {
+        end_job(job, JOB_CANCELLED);
+    }
 }
 
 void job_suspend(struct job *job)
@@ -577,6 +584,7 @@ void job_destroy(struct job **out)
         job->engine->destroy(&job->run);
     }
     release_work(job);
+    courier_destroy(&job->courier);
     journal_destroy(&job->events);
     journal_destroy(&job->log);
     job_spec_destroy(&job->spec);

@@ -22,11 +22,14 @@
 
 #define SNAPSHOT_MAX (SIZE_MAX / 4)
 #define AGAIN_SECONDS 5
+#define SNAPSHOT "snapshot"
+#define SNAPSHOT_BEFORE "snapshot.1"
 
 struct save {
     struct job *job;
     struct store *store; /* its paths only */
     char *path;          /* of the snapshot */
+    char *before;        /* of the one before it */
     struct job_snapshot snapshot;
     struct buf model;
     char hash[MODEL_HASH_SIZE]; /* of it */
@@ -44,6 +47,7 @@ static void save_destroy(struct save *s)
             event_free(s->again);
         }
         mem_free(s->path);
+        mem_free(s->before);
         mem_free(s);
     }
 }
@@ -57,10 +61,11 @@ static struct save *save_create(struct job *job)
     }
     s->job = job;
     s->store = job->daemon->store;
-    s->path = job_path(job, "snapshot");
+    s->path = job_path(job, SNAPSHOT);
+    s->before = job_path(job, SNAPSHOT_BEFORE);
     buf_init(&s->snapshot.head, 0);
     buf_init(&s->model, 0);
-    if (s->path == NULL) {
+    if (s->path == NULL || s->before == NULL) {
         save_destroy(s);
         return NULL;
     }
@@ -74,6 +79,27 @@ static void move(struct buf *to, struct buf *from)
 }
 
 /* ---- snapshots ---- */
+
+/* At each moment there is a last one; the one before it is never half. */
+static int keep_last(const struct save *s, struct err *err)
+{
+    char *aside = mem_printf("%s.new", s->before);
+    int rc = 0;
+
+    if (aside == NULL) {
+        return err_nomem(err);
+    }
+    (void)unlink(aside);
+    if (link(s->path, aside) == 0) {
+        if (rename(aside, s->before) != 0) {
+            rc = err_errno(err, ERR_IO, errno, "%s", s->before);
+        }
+    } else if (errno != ENOENT) {
+        rc = err_errno(err, ERR_IO, errno, "%s", aside);
+    }
+    mem_free(aside);
+    return rc;
+}
 
 static int write_pieces(const struct save *s, struct err *err)
 {
@@ -90,6 +116,11 @@ static int write_pieces(const struct save *s, struct err *err)
         (p->values.len != 0 &&
          fwrite(p->values.data, 1, p->values.len, out) != p->values.len)) {
         rc = err_errno(err, ERR_IO, errno, "%s", s->path);
+    }
+    if (rc == 0 && p->keep_last) {
+        rc = keep_last(s, err);
+    }
+    if (rc != 0) {
         file_stage_destroy(&stage);
         return rc;
     }
@@ -118,12 +149,12 @@ static void snapshot_written(void *argument)
              E_STR("error", s->err.msg));
         job_log(job, "snapshot: %s", s->err.msg);
     } else if (job_state_ended(job->state)) {
-        (void)unlink(s->path); /* nobody goes on from it */
+        job_remove_snapshots(job); /* nobody goes on from it */
     } else {
         job->daemon->metrics->snapshots++;
     }
     if (s->snapshot.done != NULL) {
-        s->snapshot.done(job);
+        s->snapshot.done(job, s->snapshot.version, s->err.code == ERR_OK);
     }
     save_destroy(s);
 }
@@ -149,9 +180,10 @@ int job_save_snapshot(struct job *job, struct job_snapshot *snapshot,
     return 0;
 }
 
-int job_load_snapshot(const struct job *job, struct buf *out, struct err *err)
+int job_load_snapshot(const struct job *job, bool before, struct buf *out,
+                      struct err *err)
 {
-    char *path = job_path(job, "snapshot");
+    char *path = job_path(job, before ? SNAPSHOT_BEFORE : SNAPSHOT);
     int rc;
 
     if (path == NULL) {
@@ -161,6 +193,24 @@ int job_load_snapshot(const struct job *job, struct buf *out, struct err *err)
     rc = file_read(path, out, err);
     mem_free(path);
     return rc;
+}
+
+void job_drop_snapshot(const struct job *job)
+{
+    char *path = job_path(job, SNAPSHOT);
+    char *before = job_path(job, SNAPSHOT_BEFORE);
+
+    if (path != NULL && before != NULL && rename(before, path) != 0) {
+        (void)unlink(path);
+    }
+    mem_free(before);
+    mem_free(path);
+}
+
+void job_remove_snapshots(const struct job *job)
+{
+    job_drop_snapshot(job);
+    job_drop_snapshot(job);
 }
 
 /* ---- results ---- */

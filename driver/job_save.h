@@ -12,6 +12,9 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct job;
 
 struct job_snapshot {
@@ -19,14 +22,21 @@ struct job_snapshot {
     struct view values;            /* behind it; borrowed until release */
     void (*release)(void *handle); /* on the helper or the loop; may be NULL */
     void *handle;
-    void (*done)(struct job *job); /* on the loop: written, or failed */
+    bool keep_last; /* the snapshot before this one is kept, too */
+    uint64_t version;
+    /* on the loop: written, or failed */
+    void (*done)(struct job *job, uint64_t version, bool written);
 };
 /* On failure the caller keeps what is in it, and done is not called. */
 int job_save_snapshot(struct job *job, struct job_snapshot *snapshot,
                       struct err *err) ERR_CHECKED;
-/* The last snapshot; ERR_NOT_FOUND. */
-int job_load_snapshot(const struct job *job, struct buf *out,
+/* The last snapshot, or the one before it; ERR_NOT_FOUND. */
+int job_load_snapshot(const struct job *job, bool before, struct buf *out,
                       struct err *err) ERR_CHECKED;
+/* Drops the last snapshot: the one before it (if there is one) takes its
+ * place. None may be on its way. */
+void job_drop_snapshot(const struct job *job);
+void job_remove_snapshots(const struct job *job);
 
 /* Of a job that is finishing: the Model (moves in) goes to the store, then the
  * job is done. While that fails (a full disk), the Model is kept and it is

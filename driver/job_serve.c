@@ -73,8 +73,10 @@ static int pack_head(const struct job *job, const struct ps_view *view,
                : rc;
 }
 
-static void saved(struct job *job)
+static void saved(struct job *job, uint64_t version, bool written)
 {
+    (void)version;
+    (void)written;
     if (job->class == &work_serve && job->work != NULL) {
         serve_of(job)->saving = false;
     }
@@ -152,7 +154,7 @@ static int restore(struct job *job, uint64_t *version, struct err *err)
     int rc;
 
     buf_init(&file, 0);
-    rc = job_load_snapshot(job, &file, err);
+    rc = job_load_snapshot(job, false, &file, err);
     if (rc == ERR_NOT_FOUND) {
         buf_deinit(&file);
         return 0;

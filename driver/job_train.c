@@ -19,8 +19,7 @@
 
 /* ---- start ---- */
 
-/* 62 bits, so that any program can write it as a number, and not 0. */
-static int draw_lineage(struct train *t, struct err *err)
+int train_draw_lineage(struct train *t, struct err *err)
 {
     uint64_t bits;
 
@@ -31,7 +30,7 @@ static int draw_lineage(struct train *t, struct err *err)
     return 0;
 }
 
-static int train_start(struct job *job, bool *complete, struct err *err)
+int train_start(struct job *job, bool *complete, struct err *err)
 {
     struct train *t = mem_zalloc(sizeof(*t));
     struct model_state state = {0};
@@ -45,31 +44,39 @@ static int train_start(struct job *job, bool *complete, struct err *err)
     rc = t->partitions != NULL ? job_load_model(job, &t->model, &state, err)
                                : err_nomem(err);
     if (rc == 0) {
+        rc = train_narrow(job, t->model, &state, err);
+    }
+    if (rc == 0) {
         rc = training_create(t->model, &state, &job->spec->training,
                              &t->training, err);
     }
     if (rc == 0) {
-        rc = draw_lineage(t, err);
+        rc = train_draw_lineage(t, err);
     }
     if (rc == 0) {
         rc = train_restore(job, err);
     }
     model_state_deinit(&state);
     if (rc == 0) {
+        rc = train_shards_begin(job, err);
+    }
+    if (rc == 0) {
         t->complete = training_finished(t->training);
-        *complete = t->complete;
+        /* over several servers, workers see whether all are through */
+        *complete = t->complete && !job_spec_is_sharded(job->spec);
         rc = train_ports_open(job, err);
     }
     return rc;
 }
 
-static void train_destroy(struct job *job)
+void train_destroy(struct job *job)
 {
     struct train *t = train_of(job);
 
     if (t == NULL) {
         return;
     }
+    gather_destroy(&t->gather);
     train_ports_close(t);
     train_dismiss(job);
     for (uint32_t i = 0; t->partitions != NULL && i < job->spec->workers; i++) {
@@ -99,13 +106,19 @@ void train_changed(struct job *job)
             version_put(t->current);
             t->current = NULL;
         }
+        train_shards_moved(job);
     }
     train_report_epochs(job);
     train_wake(job);
     if (training_finished(t->training) && !t->complete) {
         t->complete = true;
         t->ended = train_now();
-        job_complete(job);
+        if (job_spec_is_sharded(job->spec)) {
+            train_keep_end(
+                job); /* the workers end when all servers are there */
+        } else {
+            job_complete(job);
+        }
     } else if (!t->complete) {
         train_save_sometimes(job, epochs != t->epochs_reported);
     }
@@ -134,6 +147,7 @@ int train_join(struct job *job, const struct train_join *join,
     struct job_partition *shown;
     int rc = training_join(t->training, j, out, err);
 
+    train_heard(job);
     if (rc != 0) {
         return refused(job, rc, err);
     }
@@ -194,6 +208,7 @@ int train_update(struct job *job, const struct training_update *update,
     struct metrics *m = job->daemon->metrics;
     int rc = training_update(t->training, update, out, err);
 
+    train_heard(job);
     if (rc == 0 && out->status == TRAINING_APPLIED &&
         job->spec->training.mode != TRAINING_SYNCHRONOUS) {
         staleness_add(&m->staleness, out->version - 1 - update->base_version);
@@ -207,6 +222,7 @@ int train_update(struct job *job, const struct training_update *update,
     case TRAINING_APPLIED:
         m->updates_applied++;
         t->traffic.steps++;
+        t->keep |= update->keep;
         note_update(job, update);
         break;
     case TRAINING_DUPLICATE:
@@ -226,13 +242,14 @@ int train_update(struct job *job, const struct training_update *update,
     return 0;
 }
 
-static int train_result(struct job *job, const struct work_result *r,
-                        struct training_reply *reply, struct err *err)
+int train_result(struct job *job, const struct work_result *r,
+                 struct training_reply *reply, struct err *err)
 {
     struct train *t = train_of(job);
     struct train_partition *p;
     int rc;
 
+    train_heard(job);
     *reply = (struct training_reply){.status = TRAINING_APPLIED,
                                      .version = training_version(t->training)};
     if (r->partition >= job->spec->workers ||
@@ -276,22 +293,26 @@ static bool is_finished(const struct job *job, uint32_t partition)
             p->next_validation >= job->spec->training.epochs);
 }
 
-static const struct model *train_model_of(const struct job *job)
+const struct model *train_model_of(const struct job *job)
 {
     return train_of(job)->model;
 }
 
+static bool has_work(const struct job *job, uint32_t partition)
+{
+    return !train_of(job)->complete && !is_finished(job, partition);
+}
+
+/* Over several servers, a worker is there until all of them are through. */
 static bool train_is_needed(const struct job *job, uint32_t partition)
 {
-    const struct train *t = train_of(job);
-
-    return !t->complete && !is_finished(job, partition);
+    return job_spec_is_sharded(job->spec) || has_work(job, partition);
 }
 
 static int train_worker_done(struct job *job, uint32_t partition,
                              struct err *err)
 {
-    if (train_is_needed(job, partition)) {
+    if (has_work(job, partition)) {
         return err_set(err, ERR_STATE,
                        "partition %u: the worker ended before its work was "
                        "done",
@@ -326,7 +347,7 @@ static int put_staleness(const struct job *job, json_t *document)
                                staleness_json(training_staleness(t)));
 }
 
-static int train_describe(const struct job *job, json_t *document)
+int train_describe(const struct job *job, json_t *document)
 {
     const struct train *t = train_of(job);
     json_t *history;
@@ -353,7 +374,7 @@ static int train_describe(const struct job *job, json_t *document)
     return json_object_set_new(document, "history", history) |
            json_object_set_new(document, "traffic", traffic_json(&t->traffic)) |
            ports_put(job, t->http_port, t->socket_port, document) |
-           put_staleness(job, document);
+           put_staleness(job, document) | train_shards_describe(job, document);
 }
 
 void train_position(const struct job *job, struct engine_position *out)
@@ -389,7 +410,7 @@ const struct work_class work_train = {
     .rows = train_rows,
     .all_done = train_all_done,
     .finish = train_finish,
-    .save = train_save_now,
+    .save = train_suspend,
     .salvage = train_salvage,
     .current = train_model,
     .describe = train_describe,

@@ -125,7 +125,7 @@ static int put_identity(const struct job *job, json_t *o)
         put_text(o, "source_job", spec->source_job) != 0) {
         return -1;
     }
-    if (spec->kind != JOB_TRAIN) {
+    if (!job_spec_trains(spec)) {
         return 0;
     }
     return put(o, "seed", json_integer((json_int_t)spec->seed)) |

@@ -84,7 +84,7 @@ void jobs_wake(struct jobs *jobs)
 /* Parameter servers have no workers, and are not to wait for those. */
 static bool takes_place(const struct job *job)
 {
-    return (job_is_active(job) && job->spec->kind != JOB_SERVE) ||
+    return (job_is_active(job) && !job_spec_is_alone(job->spec)) ||
            job->run != NULL;
 }
 
@@ -98,7 +98,7 @@ void jobs_schedule(struct jobs *jobs)
     for (struct job *j = jobs->first; j != NULL && !jobs->stopping;
          j = j->next) {
         bool free = active < jobs->daemon->settings->max_jobs ||
-                    j->spec->kind == JOB_SERVE;
+                    job_spec_is_alone(j->spec);
 
         if (j->state == JOB_QUEUED && j->run == NULL && free) {
             job_start(j);
@@ -179,7 +179,7 @@ static int complete_spec(struct job_spec *spec, struct err *err)
                                  json_string("data")) == 0
                  ? 0
                  : err_nomem(err);
-    } else if (spec->workers == 0 && spec->kind != JOB_SERVE) {
+    } else if (spec->workers == 0 && !job_spec_is_alone(spec)) {
         spec->workers = default_workers();
         spec->training.partitions = spec->workers;
     }
@@ -517,7 +517,7 @@ void jobs_stop(struct jobs *jobs)
 bool jobs_are_idle(const struct jobs *jobs)
 {
     for (const struct job *j = jobs->first; j != NULL; j = j->next) {
-        if (j->run != NULL) {
+        if (j->run != NULL || j->courier != NULL) {
             return false;
         }
     }

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct courier;
 struct daemon;
 struct engine;
 struct engine_position;
@@ -66,8 +67,9 @@ struct job {
     void *work;
     const struct engine *engine;
     struct engine_run *run;
-    struct save *unsaved; /* a result that could not be stored (job_save) */
-    struct event *grace;  /* ends workers that do not end by themselves */
+    struct save *unsaved;    /* a result that could not be stored (job_save) */
+    struct event *grace;     /* ends workers that do not end by themselves */
+    struct courier *courier; /* tells other servers of the end, or NULL */
     char *dir;
     struct job_partition *partitions;
 };
@@ -148,7 +150,10 @@ void job_position(const struct job *job, struct engine_position *out);
  * are none; state may be NULL. */
 int job_load_model(const struct job *job, struct model **model,
                    struct model_state *state, struct err *err) ERR_CHECKED;
-/* Ends a job that runs alone: its result is made. ERR_STATE. */
+/* Ends the part of a training that this server holds: done or cancelled. It may
+ * have ended before. */
+void job_end_shard(struct job *job, bool done);
+/* Ends a parameter server: its result is made. ERR_STATE. */
 int job_stop(struct job *job, struct err *err) ERR_CHECKED;
 /* Path of a file of the job; owned by the caller, NULL without memory. */
 char *job_path(const struct job *job, const char *name);

@@ -55,6 +55,8 @@ static const struct route table[] = {
     {"POST", "v1/jobs/*/partitions", AUTH_WORKER, BODY_MESSAGE, api_job_join},
     {"POST", "v1/jobs/*/updates", AUTH_WORKER, BODY_VALUES, api_job_update},
     {"POST", "v1/jobs/*/results", AUTH_WORKER, BODY_MESSAGE, api_job_result},
+    {"POST", "v1/jobs/*/shard", AUTH_WORKER, BODY_MESSAGE, api_job_shard},
+    {"POST", "v1/jobs/*/parts", AUTH_WORKER, BODY_VALUES, api_job_part},
     {"GET", "v1/jobs/*/engine", AUTH_WORKER, BODY_NONE, api_job_engine},
     {"POST", "v1/jobs/*/engine", AUTH_WORKER, BODY_JSON, api_job_report},
     {"POST", "v1/jobs/*/rows", AUTH_WORKER, BODY_TEXT, api_job_rows},

@@ -307,9 +307,10 @@ static json_t *describe(const struct engine_order *order)
             (json_int_t)(job_spark_keeps_partitions(s) ? 0 : s->workers),
             "epochs", (json_int_t)s->training.epochs, "frequency",
             meets_by_batch(s) ? "batch" : "epoch", "rounds",
-            s->training.mode == TRAINING_EASGD ? "resident"
-            : rounds != NULL                   ? rounds
-                                               : "auto",
+            s->training.mode == TRAINING_EASGD || job_spec_is_sharded(s)
+                ? "resident"
+            : rounds != NULL ? rounds
+                             : "auto",
             "worker", asked != NULL ? asked : SHIPPED_WORKER, "local_worker",
             asked != NULL ? asked : local, "output", describe_output(order),
             "plugins", describe_plugins(order), "conf", secret_conf(order));

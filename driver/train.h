@@ -50,6 +50,7 @@ struct train_query {
     bool has_since; /* only what has changed since this version is wanted, if */
     uint64_t since; /* the asker has it in this ... */
     uint64_t lineage; /* ... lineage */
+    bool finished;    /* waits for the end of the training, until it is kept */
 };
 /* Answers x, now or when the version exists. */
 void train_parameters(struct job *job, struct http_exchange *x,
@@ -61,5 +62,28 @@ int train_model(const struct job *job, struct buf *out,
 /* Epochs whose rounds are all complete, and rounds of the one after them. */
 void train_position(const struct job *job, struct engine_position *out);
 const struct training *train_training(const struct job *job);
+
+/* ---- parts of a training on several servers ---- */
+
+/* Something was heard of those who work with it. */
+void train_heard(struct job *job);
+/* What a Join is told beside the assignment; life is 0 of a training that is
+ * on one server. */
+struct train_place {
+    uint64_t version;
+    uint64_t life;
+    uint64_t kept[2];
+    size_t kept_count;
+};
+void train_place(const struct job *job, struct train_place *out);
+/* Goes back to the snapshot of a version, if the life is still that one; those
+ * who wait are to ask again. ERR_STATE: there is no such snapshot.
+ * ERR_UNREACHABLE: not yet, a snapshot is being written. */
+int train_go_back(struct job *job, uint64_t version, uint64_t life,
+                  struct err *err) ERR_CHECKED;
+/* Of a training that gathers its parts: takes one, which begins and ends there.
+ */
+int train_take_part(struct job *job, uint64_t begin, uint64_t end,
+                    struct view values, struct err *err) ERR_CHECKED;
 
 #endif

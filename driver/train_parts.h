@@ -3,7 +3,9 @@
  * train_parts: the inside of a training job, for the files that share it:
  * job_train.c (start, messages, end), train_decode.c (updates in fewer bytes),
  * train_serve.c (parameters and those who wait for them), train_changes.c
- * (parts of them), train_report.c (events), train_save.c (snapshots).
+ * (parts of them), train_report.c (events), train_save.c (snapshots),
+ * train_shards.c (a part of the parameters), job_gather.c (the parts put
+ * together).
  */
 #ifndef DRIVER_TRAIN_PARTS_H
 #define DRIVER_TRAIN_PARTS_H
@@ -43,6 +45,8 @@ struct train_partition {
 };
 
 struct compat;
+struct event;
+struct gather;
 struct compat_layout;
 
 struct train {
@@ -70,7 +74,17 @@ struct train {
     int64_t last_progress;
     /* snapshots */
     int64_t last_save;
-    bool saving;
+    unsigned saving; /* on their way to the disk */
+    /* a part of the parameters */
+    uint64_t kept[2]; /* versions of the snapshots on disk, the last first */
+    size_t kept_count;
+    bool keep;           /* the round in the making is to end in a snapshot */
+    bool ask_keep;       /* workers are told so */
+    bool kept_end;       /* the end is on disk */
+    int64_t round_began; /* monotonic ms; 0: not known */
+    int64_t heard;       /* when a worker said something, likewise */
+    struct event *watch; /* of work_shard */
+    struct gather *gather;
 };
 
 static inline struct train *train_of(const struct job *job)
@@ -84,6 +98,39 @@ int64_t train_now(void);
 
 /* Something may have changed: tells those who wait, keeps what is new. */
 void train_changed(struct job *job);
+
+/* 62 bits, so that any program can write it as a number, and not 0. */
+int train_draw_lineage(struct train *t, struct err *err) ERR_CHECKED;
+int train_start(struct job *job, bool *complete, struct err *err) ERR_CHECKED;
+int train_result(struct job *job, const struct work_result *r,
+                 struct training_reply *reply, struct err *err) ERR_CHECKED;
+const struct model *train_model_of(const struct job *job);
+int train_describe(const struct job *job, json_t *document);
+void train_destroy(struct job *job);
+
+/* ---- train_shards.c: nothing of it is done to a training on one server ----
+ */
+
+/* The model and its values become the job's part. */
+int train_narrow(const struct job *job, struct model *model,
+                 struct model_state *state, struct err *err) ERR_CHECKED;
+/* After train_restore(). */
+int train_shards_begin(struct job *job, struct err *err) ERR_CHECKED;
+/* Whether snapshots are of the rounds that workers name, on all servers the
+ * same. */
+bool train_keeps_rounds(const struct job *job);
+/* The version has changed. */
+void train_shards_moved(struct job *job);
+/* All is counted: keeps it. */
+void train_keep_end(struct job *job);
+void train_kept(struct job *job, uint64_t version, bool written);
+int train_shards_describe(const struct job *job, json_t *document);
+
+/* ---- job_gather.c ---- */
+
+/* Fetches the parts of the other servers; then the job is done, or failed. */
+void train_gather(struct job *job);
+void gather_destroy(struct gather **gather);
 
 /* ---- train_ports.c ---- */
 
@@ -115,6 +162,8 @@ void train_pulled(struct job *job, size_t bytes);
 void train_wake(struct job *job);
 /* Answers all: the job takes no more. */
 void train_dismiss(struct job *job);
+/* Answers all: ask again. */
+void train_send_back(struct job *job);
 void version_put(void *version);
 
 /* ---- train_changes.c ---- */
@@ -143,6 +192,8 @@ int train_restore(struct job *job, struct err *err) ERR_CHECKED;
 /* Saves when it is time to; epoch: one was just completed. */
 void train_save_sometimes(struct job *job, bool epoch);
 int train_save_now(struct job *job, struct err *err) ERR_CHECKED;
+/* The daemon stops: the job goes on later. */
+int train_suspend(struct job *job, struct err *err) ERR_CHECKED;
 /* Makes the result: the Model goes to the store; then job_done() or
  * job_fail(). */
 void train_finish(struct job *job);

@@ -18,17 +18,20 @@
 #define EPOCH_GAP_MS 1000
 #define BATCH_GAP_MS 5000
 
-static void snapshot_done(struct job *job)
+static void snapshot_done(struct job *job, uint64_t version, bool written)
 {
-    if (job->class == &work_train && job->work != NULL) {
-        train_of(job)->saving = false;
+    if (job_spec_trains(job->spec) && job->work != NULL) {
+        train_of(job)->saving--;
+        train_kept(job, version, written);
     }
 }
 
 int train_save_now(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
-    struct job_snapshot s = {.done = snapshot_done};
+    struct job_snapshot s = {.done = snapshot_done,
+                             .keep_last = train_keeps_rounds(job),
+                             .version = training_version(t->training)};
     int rc;
 
     buf_init(&s.head, SNAPSHOT_MAX);
@@ -40,9 +43,15 @@ int train_save_now(struct job *job, struct err *err)
         buf_deinit(&s.head);
         return rc;
     }
-    t->saving = true;
+    t->saving++;
     t->last_save = train_now();
     return 0;
+}
+
+int train_suspend(struct job *job, struct err *err)
+{
+    /* the last one is of a round that all servers have kept */
+    return train_keeps_rounds(job) ? 0 : train_save_now(job, err);
 }
 
 void train_save_sometimes(struct job *job, bool epoch)
@@ -51,7 +60,8 @@ void train_save_sometimes(struct job *job, bool epoch)
     struct err err = {0};
     int64_t gap = train_now() - t->last_save;
 
-    if (t->saving || gap < (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS)) {
+    if (t->saving != 0 || train_keeps_rounds(job) ||
+        gap < (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS)) {
         return;
     }
     if (train_save_now(job, &err) != 0) {
@@ -120,7 +130,7 @@ int train_restore(struct job *job, struct err *err)
     int rc;
 
     buf_init(&saved, 0);
-    rc = job_load_snapshot(job, &saved, err);
+    rc = job_load_snapshot(job, false, &saved, err);
     if (rc == 0) {
         rc = training_restore(t->training, buf_view(&saved), err);
         if (rc == 0) {
@@ -148,6 +158,12 @@ int train_model(const struct job *job, struct buf *out, struct err *err)
 {
     const struct train *t = train_of(job);
 
+    if (job_spec_is_sharded(job->spec)) {
+        return err_set(err, ERR_STATE,
+                       "job %s: its parameters are spread over several "
+                       "servers; the model is put together at the end",
+                       job->id);
+    }
     return model_encode(t->model, training_state(t->training), out, err);
 }
 
@@ -156,6 +172,10 @@ void train_finish(struct job *job)
     struct err err = {0};
     struct buf model;
 
+    if (job_spec_is_sharded(job->spec)) {
+        train_gather(job);
+        return;
+    }
     buf_init(&model, MODEL_WIRE_MAX);
     training_finalize(train_of(job)->training);
     if (train_model(job, &model, &err) == 0) {
@@ -172,7 +192,7 @@ int train_salvage(struct job *job, struct err *err)
     struct buf model;
     int rc;
 
-    if (training_version(t->training) == 0 ||
+    if (training_version(t->training) == 0 || job_spec_is_sharded(job->spec) ||
         training_gate_epoch(t->training, 0) == TRAINING_CLOSED) {
         return 0; /* nothing was learnt, or nothing good */
     }

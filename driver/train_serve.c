@@ -85,6 +85,7 @@ int train_head(const struct job *job, uint64_t begin, uint64_t end,
     p.partial = changes != NULL;
     p.changed = changes != NULL ? changes->bounds : NULL;
     p.n_changed = changes != NULL ? changes->count : 0;
+    p.keep = t->ask_keep;
     rc = wire_pack(&p.base, out, err);
     if (rc == 0 && values != 0) {
         rc =
@@ -160,6 +161,9 @@ static enum training_gate gate(const struct train *t,
     if (q->has_step) {
         return training_gate_step(t->training, q->partition, q->step);
     }
+    if (q->finished && training_gate_epoch(t->training, 0) != TRAINING_CLOSED) {
+        return t->complete && t->kept_end ? TRAINING_READY : TRAINING_WAIT;
+    }
     if (q->has_epoch) {
         return training_gate_epoch(t->training, q->epoch);
     }
@@ -226,6 +230,7 @@ void train_parameters(struct job *job, struct http_exchange *x,
     const struct train *t = train_of(job);
     struct err err = {0};
 
+    train_heard(job);
     if (q->has_range &&
         (q->begin >= q->end || q->end > training_state(t->training)->count)) {
         (void)err_set(&err, ERR_INVALID,
@@ -271,6 +276,18 @@ void train_wake(struct job *job)
         } else {
             say_closed(x);
         }
+    }
+}
+
+void train_send_back(struct job *job)
+{
+    struct train *t = train_of(job);
+
+    while (t->waiters != NULL) {
+        struct http_exchange *x = t->waiters->x;
+
+        take_off(t->waiters);
+        http_reply(x, 204, NULL, (struct view){NULL, 0});
     }
 }
 

@@ -70,5 +70,6 @@ extern const struct work_class work_train;
 extern const struct work_class work_evaluate;
 extern const struct work_class work_predict;
 extern const struct work_class work_serve;
+extern const struct work_class work_shard;
 
 #endif

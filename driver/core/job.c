@@ -8,10 +8,9 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
-    [JOB_TRAIN] = "train",
-    [JOB_EVALUATE] = "evaluate",
-    [JOB_PREDICT] = "predict",
-    [JOB_SERVE] = "serve",
+    [JOB_TRAIN] = "train",     [JOB_EVALUATE] = "evaluate",
+    [JOB_PREDICT] = "predict", [JOB_SERVE] = "serve",
+    [JOB_SHARD] = "shard",
 };
 
 static const char *const state_names[] = {

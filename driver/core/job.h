@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum job_kind { JOB_TRAIN, JOB_EVALUATE, JOB_PREDICT, JOB_SERVE };
+/* A shard is the part of a training's parameters that another server than the
+ * training's own holds: a training without an engine. */
+enum job_kind { JOB_TRAIN, JOB_EVALUATE, JOB_PREDICT, JOB_SERVE, JOB_SHARD };
 
 enum job_state {
     JOB_QUEUED,
@@ -41,6 +43,14 @@ bool job_state_may_follow(enum job_state from, enum job_state to);
 struct job_strings {
     char **items;
     size_t count;
+};
+
+/* A part of a training's parameters on another server. */
+struct job_shard {
+    char *server; /* URL; all three are owned */
+    char *job;
+    char *token; /* of the workers of that job */
+    uint64_t begin, end;
 };
 
 struct job_spec {
@@ -77,6 +87,11 @@ struct job_spec {
     uint32_t batch_size;    /* evaluate, predict, train alike */
     char *engine;           /* "local" */
     json_t *engine_options; /* the engine object, or NULL; owned */
+    /* What this server holds of the parameters; end 0: all of them. */
+    uint64_t begin, end;
+    struct job_shard *shards; /* the other servers, of a training; owned */
+    size_t shard_count;
+    bool shard_validates; /* of a shard: workers report validations */
 };
 
 /* Parses and checks a request. Unknown keys, wrong types and values out of
@@ -97,5 +112,12 @@ json_t *job_spec_json(const struct job_spec *spec);
 int job_spec_check_model(const struct job_spec *spec, const struct model *model,
                          struct err *err) ERR_CHECKED;
 bool job_spec_has_validation(const struct job_spec *spec);
+/* Whether it has a struct training: a training or a shard of one. */
+bool job_spec_trains(const struct job_spec *spec);
+/* Whether nobody works for it: it has no engine, and takes no place among those
+ * that have. */
+bool job_spec_is_alone(const struct job_spec *spec);
+/* Whether the parameters are spread over several servers. */
+bool job_spec_is_sharded(const struct job_spec *spec);
 
 #endif

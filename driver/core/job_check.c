@@ -4,7 +4,7 @@
  * job exists. What only the data can tell (column names, rows) is found by
  * the feeder and the workers.
  */
-#include "driver/core/job.h"
+#include "driver/core/job_shards.h"
 
 #include "common/model/loss.h"
 
@@ -12,7 +12,23 @@
 
 bool job_spec_has_validation(const struct job_spec *spec)
 {
-    return spec->validation_split > 0 || spec->validation_sources.count != 0;
+    return spec->validation_split > 0 || spec->validation_sources.count != 0 ||
+           spec->shard_validates;
+}
+
+bool job_spec_trains(const struct job_spec *spec)
+{
+    return spec->kind == JOB_TRAIN || spec->kind == JOB_SHARD;
+}
+
+bool job_spec_is_alone(const struct job_spec *spec)
+{
+    return spec->kind == JOB_SERVE || spec->kind == JOB_SHARD;
+}
+
+bool job_spec_is_sharded(const struct job_spec *spec)
+{
+    return spec->end != 0;
 }
 
 static bool has_loss(const struct model *model)
@@ -89,7 +105,7 @@ int job_spec_check_model(const struct job_spec *spec, const struct model *model,
     if (spec->kind == JOB_PREDICT || spec->kind == JOB_SERVE) {
         return 0;
     }
-    if (spec->kind == JOB_TRAIN && !model_is_compiled(model)) {
+    if (job_spec_trains(spec) && !model_is_compiled(model)) {
         return err_set(err, ERR_INVALID,
                        "model %s is not compiled: it has no optimizer or no "
                        "loss; compile it in Keras, or give both by option",
@@ -100,6 +116,13 @@ int job_spec_check_model(const struct job_spec *spec, const struct model *model,
                        "model %s has no loss to evaluate: compile it in Keras, "
                        "or give one by option",
                        model->name);
+    }
+    if (job_spec_is_sharded(spec) &&
+        (rc = job_shards_check_model(spec, model, err)) != 0) {
+        return rc;
+    }
+    if (spec->kind == JOB_SHARD) {
+        return 0; /* it sees no rows */
     }
     /* a libsvm row carries its label itself */
     if (spec->labels.count == 0 && strcmp(spec->format, "libsvm") != 0) {

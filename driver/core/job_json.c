@@ -5,6 +5,7 @@
  * the kind of job does not have is left out, because the parser refuses it.
  */
 #include "driver/core/job_serve.h"
+#include "driver/core/job_shards.h"
 
 #include "common/mem.h"
 #include "driver/core/job_training.h"
@@ -113,10 +114,21 @@ static int put_rows(json_t *root, const struct job_spec *spec)
 {
     if (put_data(root, spec) != 0 || put_validation(root, spec) != 0 ||
         job_training_put(root, spec) != 0 ||
-        put(root, "workers", json_integer(spec->workers)) != 0) {
+        put(root, "workers", json_integer(spec->workers)) != 0 ||
+        job_shards_put(root, spec) != 0) {
         return -1;
     }
     return put_engine(root, spec);
+}
+
+/* What a part of a training has. */
+static int put_shard(json_t *root, const struct job_spec *spec)
+{
+    if (job_training_put(root, spec) != 0 ||
+        put(root, "workers", json_integer(spec->workers)) != 0) {
+        return -1;
+    }
+    return job_shard_put(root, spec);
 }
 
 json_t *job_spec_json(const struct job_spec *spec)
@@ -130,8 +142,9 @@ json_t *job_spec_json(const struct job_spec *spec)
         put_text(root, "name", spec->name) != 0 ||
         put_text(root, "model", spec->model) != 0 ||
         put_text(root, "source_job", spec->source_job) != 0 ||
-        (spec->kind == JOB_SERVE ? job_serve_put(root, spec)
-                                 : put_rows(root, spec)) != 0) {
+        (spec->kind == JOB_SERVE   ? job_serve_put(root, spec)
+         : spec->kind == JOB_SHARD ? put_shard(root, spec)
+                                   : put_rows(root, spec)) != 0) {
         json_decref(root);
         return NULL;
     }

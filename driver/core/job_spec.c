@@ -12,6 +12,7 @@
 #include "common/model/optimizer.h"
 #include "driver/core/job_read.h"
 #include "driver/core/job_serve.h"
+#include "driver/core/job_shards.h"
 #include "driver/core/job_spark.h"
 #include "driver/core/job_training.h"
 
@@ -310,14 +311,15 @@ static int read_kind(const json_t *request, enum job_kind *out, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    for (int kind = JOB_TRAIN; kind <= JOB_SERVE; kind++) {
+    for (int kind = JOB_TRAIN; kind <= JOB_SHARD; kind++) {
         if (strcmp(name, job_kind_name((enum job_kind)kind)) == 0) {
             *out = (enum job_kind)kind;
             return 0;
         }
     }
     return err_set(err, ERR_INVALID,
-                   "kind: %.64s is none of train, evaluate, predict, serve",
+                   "kind: %.64s is none of train, evaluate, predict, serve, "
+                   "shard",
                    name);
 }
 
@@ -338,7 +340,7 @@ static int read_model(const json_t *request, struct job_spec *spec,
                        "exactly one of model and source_job "
                        "is wanted");
     }
-    if (spec->source_job != NULL && spec->kind == JOB_TRAIN) {
+    if (spec->source_job != NULL && job_spec_trains(spec)) {
         return err_set(err, ERR_INVALID,
                        "source_job: is for evaluate and predict; train wants "
                        "a model");
@@ -368,11 +370,14 @@ static int read_name(const json_t *request, struct job_spec *spec,
 static int read_request(const json_t *request, struct job_spec *spec,
                         struct err *err)
 {
-    static const char *const keys[] = {
-        "kind",     "name",       "model",   "source_job", "data", "validation",
-        "training", "batch_size", "workers", "engine",     NULL};
+    static const char *const keys[] = {"kind",       "name",       "model",
+                                       "source_job", "data",       "validation",
+                                       "training",   "batch_size", "workers",
+                                       "engine",     "shards",     NULL};
     static const char *const serve_keys[] = {"kind",       "name",  "model",
                                              "source_job", "serve", NULL};
+    static const char *const shard_keys[] = {
+        "kind", "name", "model", "training", "workers", "shard", NULL};
     int64_t workers = 0;
     int64_t batch = 0;
     int rc;
@@ -381,8 +386,11 @@ static int read_request(const json_t *request, struct job_spec *spec,
         return err_set(err, ERR_INVALID, "a job request is a JSON object");
     }
     if ((rc = read_kind(request, &spec->kind, err)) != 0 ||
-        (rc = job_check_keys(
-             request, spec->kind == JOB_SERVE ? serve_keys : keys, err)) != 0 ||
+        (rc = job_check_keys(request,
+                             spec->kind == JOB_SERVE   ? serve_keys
+                             : spec->kind == JOB_SHARD ? shard_keys
+                                                       : keys,
+                             err)) != 0 ||
         (rc = read_name(request, spec, err)) != 0 ||
         (rc = read_model(request, spec, err)) != 0) {
         return rc;
@@ -398,13 +406,17 @@ static int read_request(const json_t *request, struct job_spec *spec,
     }
     spec->workers = (uint32_t)workers;
     spec->batch_size = (uint32_t)batch;
+    if (spec->kind == JOB_SHARD) {
+        return job_shard_read(request, spec, err);
+    }
     /* what the data may be depends on the engine */
     if ((rc = read_engine(request, spec, err)) != 0 ||
         (rc = read_data(request, spec, err)) != 0 ||
         (rc = read_validation(request, spec, err)) != 0) {
         return rc;
     }
-    return job_training_read(request, spec, err);
+    rc = job_training_read(request, spec, err);
+    return rc == 0 ? job_shards_read(request, spec, err) : rc;
 }
 
 int job_spec_parse(const json_t *request, struct job_spec **out,
@@ -440,6 +452,7 @@ void job_spec_destroy(struct job_spec **spec)
     mem_free(s->class_weight_value);
     job_strings_deinit(&s->validation_sources);
     mem_free(s->engine);
+    job_shards_deinit(s);
     json_decref(s->engine_options);
     json_decref(s->server_optimizer);
     optimizer_destroy(&s->server);

@@ -309,7 +309,7 @@ int job_training_read(const json_t *request, struct job_spec *spec,
     if (rc != 0) {
         return rc;
     }
-    if (training != NULL && spec->kind != JOB_TRAIN) {
+    if (training != NULL && !job_spec_trains(spec)) {
         return err_set(err, ERR_INVALID,
                        "training: is for training only, this job is to %s",
                        job_kind_name(spec->kind));
@@ -393,7 +393,7 @@ int job_training_put(json_t *root, const struct job_spec *spec)
     const struct training_options *t = &spec->training;
     json_t *training;
 
-    if (spec->kind != JOB_TRAIN) {
+    if (!job_spec_trains(spec)) {
         return put(root, "batch_size", json_integer(spec->batch_size));
     }
     training = json_object();

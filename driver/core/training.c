@@ -359,7 +359,7 @@ const char *training_element(const struct training *t, size_t index,
             (void)snprintf(text, TRAINING_ELEMENT_SIZE,
                            "%.64s%s%.64s/%.64s, element %zu", slot_name,
                            slot == 0 ? "" : " of ", m->layers[v->layer].name,
-                           v->name, at - v->offset);
+                           v->name, at - v->offset + v->cut);
             return text;
         }
     }

@@ -108,6 +108,7 @@ struct training_update {
     size_t scalar_count;
     double first_loss; /* of its first batch, before any step; 0: unknown */
     const struct totals *metrics; /* of those rows */
+    bool keep; /* for the shell: what its round ends with is to be kept */
     const uint8_t *values; /* end - begin floats, any alignment; borrowed */
 };
 struct training_reply {
@@ -178,6 +179,9 @@ json_t *training_epoch_metrics(const struct training *training, uint64_t epoch);
  * written by the shell). */
 int training_save(const struct training *training, struct buf *out,
                   struct err *err) ERR_CHECKED;
+/* Of which version a saved one is. */
+int training_saved_version(struct view saved, uint64_t *version,
+                           struct err *err) ERR_CHECKED;
 /* Puts a new training (just created, same model and options) where the saved
  * one was. Input is untrusted. */
 int training_restore(struct training *training, struct view saved,

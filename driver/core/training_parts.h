@@ -12,6 +12,7 @@
  *   training_diverge.c   losses that explode
  *   training_history.c   sums of epochs, validation, history
  *   training_snapshot.c  save and restore
+ *   training_saved.c     what a saved one is
  *
  * Steps and rounds. In synchronous mode `epoch` epochs and then `round` rounds
  * are complete, and a round is in the making: `contributed` partitions are in

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_gather: the end of a training over several servers. All of them are
+ * through, the workers are gone; a courier brings the parts of the others, and
+ * with its own one the server makes the Model. The other servers keep theirs
+ * until it is stored, so whatever fails is tried again, also after a restart;
+ * after a few times the job has failed.
+ */
+#include "driver/train_parts.h"
+
+#include "common/mem.h"
+#include "common/model/narrow.h"
+#include "driver/courier.h"
+#include "driver/daemon.h"
+#include "driver/job_save.h"
+
+#include <event2/event.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define TRIES 5
+#define PAUSE_SECONDS 2
+
+struct gather {
+    struct model *model; /* the whole */
+    struct model_state state;
+    size_t vectors; /* parameters, and slots */
+    bool *here;     /* for each of spec->shards */
+    struct courier *courier;
+    struct event *again;
+    unsigned tries;
+};
+
+void gather_destroy(struct gather **gather)
+{
+    struct gather *g = *gather;
+
+    if (g == NULL) {
+        return;
+    }
+    courier_destroy(&g->courier);
+    if (g->again != NULL) {
+        event_free(g->again);
+    }
+    model_state_deinit(&g->state);
+    model_destroy(&g->model);
+    mem_free(g->here);
+    mem_free(g);
+    *gather = NULL;
+}
+
+static void on_end(struct job *job, const char *why);
+
+static void send_courier(struct job *job)
+{
+    struct gather *g = train_of(job)->gather;
+    struct err err = {0};
+
+    g->tries++;
+    if (courier_start(job, COURIER_GATHER, g->vectors, on_end, &g->courier,
+                      &err) != 0) {
+        (void)err_wrap(&err, "gathering the parts of the model");
+        job_fail(job, &err);
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    send_courier(arg);
+}
+
+static bool all_here(const struct job *job)
+{
+    const struct gather *g = train_of(job)->gather;
+
+    for (size_t i = 0; i < job->spec->shard_count; i++) {
+        if (!g->here[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What Keras does at the end is done to the whole. */
+static void make_result(struct job *job)
+{
+    struct gather *g = train_of(job)->gather;
+    struct err err = {0};
+    struct buf model;
+
+    buf_init(&model, MODEL_WIRE_MAX);
+    if (job->spec->training.mode == TRAINING_SYNCHRONOUS) {
+        optimizer_finalize(g->model->optimizer, g->model, &g->state.optimizer,
+                           g->state.values);
+    }
+    if (model_encode(g->model, &g->state, &model, &err) == 0) {
+        job_save_result(job, &model);
+    } else {
+        buf_deinit(&model);
+        job_fail(job, &err);
+    }
+}
+
+static void on_end(struct job *job, const char *why)
+{
+    static const struct timeval pause = {PAUSE_SECONDS, 0};
+    struct gather *g = train_of(job)->gather;
+    struct err err = {0};
+
+    courier_destroy(&g->courier);
+    if (all_here(job)) {
+        make_result(job);
+        return;
+    }
+    if (g->tries < TRIES) {
+        if (g->again == NULL) {
+            g->again = evtimer_new(job->daemon->base, on_again, job);
+        }
+        if (g->again != NULL && evtimer_add(g->again, &pause) == 0) {
+            return;
+        }
+    }
+    (void)err_set(&err, ERR_IO, "gathering the parts of the model: %s",
+                  *why != '\0' ? why : "they did not all come");
+    job_fail(job, &err);
+}
+
+int train_take_part(struct job *job, uint64_t begin, uint64_t end,
+                    struct view values, struct err *err)
+{
+    struct gather *g = job_spec_trains(job->spec) && job->work != NULL
+                           ? train_of(job)->gather
+                           : NULL;
+
+    if (g == NULL) {
+        return err_set(err, ERR_STATE, "the job does not gather its parts");
+    }
+    for (size_t i = 0; i < job->spec->shard_count; i++) {
+        const struct job_shard *s = &job->spec->shards[i];
+
+        if (s->begin != begin || s->end != end) {
+            continue;
+        }
+        if (values.len != g->vectors * (size_t)(end - begin) * sizeof(float)) {
+            return err_set(err, ERR_INVALID, "%zu values are no part of %zu",
+                           values.len / sizeof(float), g->state.count);
+        }
+        narrow_put(values.data, g->model->parameters, g->vectors, (size_t)begin,
+                   (size_t)end, g->state.values);
+        g->here[i] = true;
+        return 0;
+    }
+    return err_set(err, ERR_INVALID,
+                   "range: %llu to %llu is the part of no server",
+                   (unsigned long long)begin, (unsigned long long)end);
+}
+
+static int begin(struct job *job, struct err *err)
+{
+    struct train *t = train_of(job);
+    const struct model_state *own = training_state(t->training);
+    struct gather *g = t->gather = mem_zalloc(sizeof(*g));
+    int rc;
+
+    if (g == NULL) {
+        return err_nomem(err);
+    }
+    g->here = mem_zarray(job->spec->shard_count, sizeof(*g->here));
+    rc = g->here != NULL ? job_load_model(job, &g->model, &g->state, err)
+                         : err_nomem(err);
+    if (rc != 0) {
+        return rc;
+    }
+    g->vectors = g->state.count / g->model->parameters;
+    narrow_put((const uint8_t *)own->values, g->model->parameters, g->vectors,
+               (size_t)job->spec->begin, (size_t)job->spec->end,
+               g->state.values);
+    g->state.has_optimizer = own->has_optimizer;
+    g->state.optimizer.iterations = own->optimizer.iterations;
+    memcpy(g->state.optimizer.scalars, own->optimizer.scalars,
+           sizeof(g->state.optimizer.scalars));
+    return 0;
+}
+
+void train_gather(struct job *job)
+{
+    struct err err = {0};
+
+    if (begin(job, &err) != 0) {
+        job_fail(job, &err);
+        return;
+    }
+    send_courier(job);
+}
