@@ -84,6 +84,8 @@ int client_create(const struct client_options *options, struct client **out,
     c->partition = options->partition;
     c->attempt = options->attempt;
     c->stage = options->stage;
+    c->wait_s = WAIT_SECONDS;
+    c->reached = options->known;
     c->retry_ms = options->retry_ms != 0 ? options->retry_ms : RETRY_MS;
     c->job = mem_strdup(options->job);
     c->path = job_path(options->job);
@@ -132,6 +134,11 @@ uint64_t client_interruptions(const struct client *client)
 uint32_t client_partition(const struct client *client)
 {
     return client->partition;
+}
+
+void client_wait_for(struct client *client, unsigned seconds)
+{
+    client->wait_s = seconds;
 }
 
 static bool is_worth_retrying(int rc, int status)
@@ -393,8 +400,7 @@ static int get_parameters(struct client *c, const char *query, size_t max,
 {
     Elephas__V1__Pull pull = ELEPHAS__V1__PULL__INIT;
     struct http_request request = {.method = "GET",
-                                   .timeout_ms =
-                                       WAIT_SECONDS * 1000L + REQUEST_MS,
+                                   .timeout_ms = c->wait_s * 1000L + REQUEST_MS,
                                    .max_response = max};
     struct frame_request frame = {.kind = FRAME_PULL,
                                   .timeout_ms = request.timeout_ms,
@@ -447,6 +453,13 @@ static int pull(struct client *c, const char *query, size_t total,
     return rc;
 }
 
+int client_get_parameters(struct client *c, const char *query, size_t total,
+                          struct client_parameters *out,
+                          enum client_outcome *outcome, struct err *err)
+{
+    return pull(c, query, total, false, out, outcome, err);
+}
+
 int client_pull(struct client *c, size_t parameters,
                 struct client_parameters *out, struct err *err)
 {
@@ -464,8 +477,8 @@ int client_pull_step(struct client *c, uint64_t step, bool state, size_t total,
                      enum client_outcome *outcome, struct err *err)
 {
     char *query =
-        mem_printf("partition=%" PRIu32 "&step=%" PRIu64 "%s&wait=%d",
-                   c->partition, step, state ? "&state=1" : "", WAIT_SECONDS);
+        mem_printf("partition=%" PRIu32 "&step=%" PRIu64 "%s&wait=%u",
+                   c->partition, step, state ? "&state=1" : "", c->wait_s);
     int rc = query != NULL ? pull(c, query, total, false, out, outcome, err)
                            : err_nomem(err);
 
@@ -479,8 +492,8 @@ int client_pull_changes(struct client *c, uint64_t step, uint64_t since,
                         enum client_outcome *outcome, struct err *err)
 {
     char *query = mem_printf("partition=%" PRIu32 "&step=%" PRIu64
-                             "&since=%" PRIu64 "&lineage=%" PRIu64 "&wait=%d",
-                             c->partition, step, since, lineage, WAIT_SECONDS);
+                             "&since=%" PRIu64 "&lineage=%" PRIu64 "&wait=%u",
+                             c->partition, step, since, lineage, c->wait_s);
     int rc = query != NULL ? pull(c, query, parameters, true, out, outcome, err)
                            : err_nomem(err);
 
@@ -492,7 +505,7 @@ int client_pull_epoch(struct client *c, uint64_t epochs, size_t parameters,
                       struct client_parameters *out,
                       enum client_outcome *outcome, struct err *err)
 {
-    char *query = mem_printf("epoch=%" PRIu64 "&wait=%d", epochs, WAIT_SECONDS);
+    char *query = mem_printf("epoch=%" PRIu64 "&wait=%u", epochs, c->wait_s);
     int rc = query != NULL
                  ? pull(c, query, parameters, false, out, outcome, err)
                  : err_nomem(err);

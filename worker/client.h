@@ -31,6 +31,7 @@ struct client_options {
     uint32_t attempt;
     uint32_t stage;
     long retry_ms; /* how long a missing daemon is waited for; 0: 60 s */
+    bool known;    /* the address is right: so long also for the first time */
 };
 
 /* The strings are copied. */
@@ -43,6 +44,8 @@ const char *client_job(const struct client *client);
  * been started again, from a snapshot that is behind this partition. */
 uint64_t client_interruptions(const struct client *client);
 uint32_t client_partition(const struct client *client);
+/* How long the daemon lets this client wait for a version; 30 s at first. */
+void client_wait_for(struct client *client, unsigned seconds);
 
 /* Frees what the calls below give; accepts NULL. */
 void client_free_task(Elephas__V1__Task **task);
@@ -108,6 +111,11 @@ int client_pull_epoch(struct client *client, uint64_t epochs, size_t parameters,
 struct client_assignment {
     uint64_t next_step;
     uint64_t next_validation;
+    /* of a server with a part of the parameters that takes part; else 0 */
+    uint64_t version;
+    uint64_t life;
+    uint64_t kept[2]; /* versions of which it has snapshots */
+    size_t kept_count;
 };
 int client_join(struct client *client, uint64_t samples,
                 uint64_t validation_samples, struct client_assignment *out,
@@ -127,11 +135,31 @@ struct client_update {
     size_t scalar_count;
     double first_loss; /* of its first batch, before any step */
     struct totals *metrics;
+    bool keep; /* see ParameterUpdate */
 };
 /* *next_step: the step the daemon wants next from this partition. */
 int client_push(struct client *client, const struct client_update *update,
                 uint64_t *next_step, enum client_outcome *outcome,
                 struct err *err) ERR_CHECKED;
+
+/* ---- client_shard.c: servers that have parts of the parameters ---- */
+
+/* Waits likewise for the end of the whole training. state: all of it, of which
+ * there are `total` floats; else one float, as a sign. */
+int client_pull_end(struct client *client, bool state, size_t total,
+                    struct client_parameters *out, enum client_outcome *outcome,
+                    struct err *err) ERR_CHECKED;
+/* Asks a server, if it is still in that life, to go back to its snapshot of a
+ * version. */
+int client_go_back(struct client *client, uint64_t version, uint64_t life,
+                   struct err *err) ERR_CHECKED;
+/* Says that the training has ended: its part is no longer wanted. */
+int client_end(struct client *client, bool done, struct err *err) ERR_CHECKED;
+/* Brings a part of the model to the job that gathers it. */
+int client_put_part(struct client *client, uint64_t begin, uint64_t end,
+                    struct view values, struct err *err) ERR_CHECKED;
+
+/* ---- */
 
 /* Sums of rows; metrics is NULL for a prediction. */
 int client_result(struct client *client, uint64_t epoch, uint64_t samples,

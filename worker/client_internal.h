@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * client_internal: what the two halves of the client share: client.c asks,
- * client_report.c tells.
+ * client_internal: what the parts of the client share: client.c asks,
+ * client_report.c tells, client_shard.c speaks to
+ * servers with a part of the parameters.
  */
 #ifndef WORKER_CLIENT_INTERNAL_H
 #define WORKER_CLIENT_INTERNAL_H
@@ -19,8 +20,9 @@ struct client {
     uint32_t attempt;
     uint32_t stage;
     long retry_ms;
-    bool reached; /* it has answered once */
+    bool reached; /* it has answered once, or is known to be there */
     uint64_t interruptions;
+    unsigned wait_s;
 };
 
 /* Sends a request: transport errors and 5xx answers are tried again for
@@ -29,6 +31,18 @@ struct client {
  * released with http_response_deinit() also on failure. */
 int client_call(struct client *client, const struct http_request *request,
                 const struct frame_request *frame,
+                struct http_response *response, struct err *err) ERR_CHECKED;
+
+/* GET of parameters with this query ("step=1&wait=30"), of which
+ * `total` floats are wanted; 204 is CLIENT_AGAIN, 410 CLIENT_STOP. */
+int client_get_parameters(struct client *client, const char *query,
+                          size_t total, struct client_parameters *out,
+                          enum client_outcome *outcome,
+                          struct err *err) ERR_CHECKED;
+/* POST of a message, and values behind it, to a route of the job, as
+ * client_call(). */
+int client_post(struct client *client, const char *route,
+                const ProtobufCMessage *message, struct view values,
                 struct http_response *response, struct err *err) ERR_CHECKED;
 
 #endif

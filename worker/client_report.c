@@ -92,14 +92,21 @@ static int post(struct client *c, const char *route,
             .timeout_ms = timeout_ms,
             .max_response = ANSWER_MAX};
 
-        rc = retry
-                 ? client_call(c, &request, values.data != NULL ? &frame : NULL,
-                               response, err)
-                 : http_client_send(c->http, &request, response, err);
+        rc = retry ? client_call(c, &request,
+                                 strcmp(route, "updates") == 0 ? &frame : NULL,
+                                 response, err)
+                   : http_client_send(c->http, &request, response, err);
     }
     buf_deinit(&head);
     mem_free(path);
     return rc;
+}
+
+int client_post(struct client *c, const char *route,
+                const ProtobufCMessage *message, struct view values,
+                struct http_response *response, struct err *err)
+{
+    return post(c, route, message, values, REQUEST_MS, true, response, err);
 }
 
 int client_join(struct client *c, uint64_t samples, uint64_t validation_samples,
@@ -122,6 +129,7 @@ int client_join(struct client *c, uint64_t samples, uint64_t validation_samples,
     join.host = host;
     join.pid = (uint64_t)getpid();
     *outcome = CLIENT_OK;
+    *out = (struct client_assignment){0};
     rc = post(c, "partitions", &join.base, nothing, REQUEST_MS, true, &response,
               err);
     if (response.status == 410) {
@@ -137,6 +145,11 @@ int client_join(struct client *c, uint64_t samples, uint64_t validation_samples,
 
         out->next_step = a->next_step;
         out->next_validation = a->next_validation;
+        out->version = a->version;
+        out->life = a->life;
+        for (size_t i = 0; i < a->n_kept && i < 2; i++) {
+            out->kept[out->kept_count++] = a->kept[i];
+        }
         if (a->stop) {
             *outcome = strstr(a->detail, "newer") != NULL ? CLIENT_SUPERSEDED
                                                           : CLIENT_STOP;
@@ -212,6 +225,7 @@ int client_push(struct client *c, const struct client_update *u,
     message.metrics = metrics.list;
     message.n_metrics = metrics.count;
     message.first_loss = u->first_loss;
+    message.keep = u->keep;
     *outcome = CLIENT_OK;
     *next_step = u->step + 1;
     message.encoding = (Elephas__V1__Encoding)u->encoding;

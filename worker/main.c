@@ -8,6 +8,7 @@
  */
 #include "common/mem.h"
 #include "common/model/plugins.h"
+#include "worker/errand.h"
 #include "worker/options.h"
 #include "worker/output.h"
 #include "worker/session.h"
@@ -161,6 +162,9 @@ int main(int argc, char **argv)
         (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         print_usage(stdout);
         return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "shards") == 0) {
+        return errand_run(STDIN_FILENO, &err) == 0 ? 0 : fail(&err);
     }
     if (argc < 2 || !find_verb(argv[1], &options.verb)) {
         (void)err_set(&err, ERR_INVALID,

@@ -33,9 +33,10 @@ static int validate(struct trainer *t, uint64_t epoch, struct err *err)
     size_t n = s->model->parameters;
     size_t rows = validation_rows(t);
     struct client_parameters current;
-    int rc = t->asynchronous ? client_pull(s->client, n, &current, err)
-                             : client_pull_epoch(s->client, epoch + 1, n,
-                                                 &current, &t->outcome, err);
+    int rc = t->asynchronous
+                 ? shards_pull(t->shards, &current, &t->outcome, err)
+                 : shards_pull_epoch(t->shards, epoch + 1, &current,
+                                     &t->outcome, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
@@ -53,7 +54,7 @@ static int validate(struct trainer *t, uint64_t epoch, struct err *err)
                           err);
     }
     if (rc == 0) {
-        rc = client_result(s->client, epoch, rows, t->totals, &t->outcome, err);
+        rc = shards_result(t->shards, epoch, rows, t->totals, &t->outcome, err);
     }
     return rc;
 }
@@ -96,11 +97,9 @@ static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
 /* Says what this partition holds and asks where it goes on. */
 static int join(struct trainer *t, struct err *err)
 {
-    struct client *client = t->session->client;
-
-    t->interruptions = client_interruptions(client);
+    t->interruptions = shards_interruptions(t->shards);
     t->has_slots = t->has_slots && !t->elastic;
-    return client_join(client, dataset_rows(t->rows), validation_rows(t),
+    return shards_join(t->shards, dataset_rows(t->rows), validation_rows(t),
                        &t->at, &t->outcome, err);
 }
 
@@ -121,7 +120,7 @@ static int work(struct trainer *t, bool *done, struct err *err)
     t->end = last;
     *done = step >= last;
     if (*done) {
-        return 0;
+        return shards_end(t->shards, &t->outcome, err);
     }
     if (t->elastic) {
         return trainer_elastic_step(t, step, &t->at.next_step, err);
@@ -146,12 +145,31 @@ static int run_steps(struct trainer *t, struct err *err)
         bool away;
 
         rc = work(t, &done, err);
-        away = client_interruptions(t->session->client) != t->interruptions;
+        away = shards_interruptions(t->shards) != t->interruptions;
         if ((rc == 0 && t->outcome == CLIENT_AGAIN) ||
             (away && (rc == 0 || rc == ERR_STATE) && t->outcome == CLIENT_OK)) {
             done = false;
             rc = join(t, err);
         }
+    }
+    return rc;
+}
+
+/* The servers of the job. */
+static int connect_all(struct trainer *t, struct err *err)
+{
+    const struct stream_identity *id = rows_identity(t->session->rows);
+    const struct shards_options options = {.home = t->session->client,
+                                           .task = t->task,
+                                           .model = t->session->model,
+                                           .attempt = id->attempt,
+                                           .stage = id->stage};
+    int rc = shards_create(&options, &t->shards, err);
+
+    if (rc == 0 && shards_count(t->shards) > 1 && id->has_until) {
+        rc = err_set(err, ERR_UNSUPPORTED,
+                     "a training over several servers cannot be run by stage: "
+                     "its workers must stay until all servers are through");
     }
     return rc;
 }
@@ -233,6 +251,9 @@ int train_run(struct session *session, struct output *output, bool *superseded,
 
     *superseded = false;
     if (rc == 0) {
+        rc = connect_all(&t, err);
+    }
+    if (rc == 0) {
         rc = prepare(&t, err);
     }
     if (rc == 0) {
@@ -245,6 +266,7 @@ int train_run(struct session *session, struct output *output, bool *superseded,
         *superseded = t.outcome == CLIENT_SUPERSEDED;
         rc = write_line(&t, output, err);
     }
+    shards_destroy(&t.shards);
     dataset_destroy(&t.rows);
     dataset_destroy(&t.validation);
     net_destroy(&t.net);

@@ -158,7 +158,7 @@ static int push(struct trainer *t, float *values, struct client_update *update,
     }
     update->values = values;
     t->last_progress = trainer_now_ms();
-    rc = client_push(t->session->client, update, next, &t->outcome, err);
+    rc = shards_push(t->shards, update, next, &t->outcome, err);
     if (rc == 0 && t->outcome == CLIENT_OK) {
         compress_counted(t->compress, values);
     }
@@ -195,8 +195,7 @@ int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     struct client_parameters before;
     struct client_update update = {.step = step, .count = t->vector};
     uint64_t started;
-    int rc = client_pull_step(t->session->client, step, true, t->vector,
-                              &before, &t->outcome, err);
+    int rc = shards_pull_step(t->shards, step, true, &before, &t->outcome, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
@@ -217,12 +216,29 @@ int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     return rc;
 }
 
+/* The parameters as they are now. Of several servers they come whole. */
+static int pull_replica(struct trainer *t, uint64_t step, struct err *err)
+{
+    struct client_parameters came;
+    int rc;
+
+    if (shards_count(t->shards) == 1) {
+        return replica_pull_step(t->replica, t->session->client, step,
+                                 &t->outcome, err);
+    }
+    rc = shards_pull_step(t->shards, step, false, &came, &t->outcome, err);
+    if (rc == 0 && t->outcome == CLIENT_OK) {
+        replica_take(t->replica, &came);
+        client_parameters_deinit(&came);
+    }
+    return rc;
+}
+
 /* The first time with the optimizer's slots, into t->state and the replica. */
 static int pull_with_slots(struct trainer *t, uint64_t step, struct err *err)
 {
     struct client_parameters came;
-    int rc = client_pull_step(t->session->client, step, true, t->vector, &came,
-                              &t->outcome, err);
+    int rc = shards_pull_step(t->shards, step, true, &came, &t->outcome, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
@@ -242,8 +258,7 @@ static int pull_version(struct trainer *t, uint64_t step, struct err *err)
     if (!t->has_slots) {
         return pull_with_slots(t, step, err);
     }
-    rc = replica_pull_step(t->replica, t->session->client, step, &t->outcome,
-                           err);
+    rc = pull_replica(t, step, err);
     if (rc == 0 && t->outcome == CLIENT_OK) {
         memcpy(t->state, replica_values(t->replica),
                t->session->model->parameters * sizeof(*t->state));
@@ -281,13 +296,12 @@ int trainer_async_step(struct trainer *t, uint64_t step, uint64_t *next,
 static int pull_centre(struct trainer *t, uint64_t step, uint64_t *version,
                        struct err *err)
 {
-    struct client *client = t->session->client;
     int rc;
 
     do {
-        rc = replica_pull_step(t->replica, client, step, &t->outcome, err);
+        rc = pull_replica(t, step, err);
     } while (rc == 0 && t->outcome == CLIENT_AGAIN &&
-             client_interruptions(client) == t->interruptions);
+             shards_interruptions(t->shards) == t->interruptions);
     if (rc == 0 && t->outcome == CLIENT_OK) {
         memcpy(t->gradient, replica_values(t->replica),
                t->session->model->parameters * sizeof(*t->gradient));
@@ -341,8 +355,8 @@ int trainer_gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
                                    .count = t->layout.size,
                                    .iterations = 1};
     struct net_draws draws;
-    int rc = client_pull_step(t->session->client, step, false, n, &current,
-                              &t->outcome, err);
+    int rc =
+        shards_pull_step(t->shards, step, false, &current, &t->outcome, err);
 
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;

@@ -15,12 +15,14 @@
 #include "worker/nn/net.h"
 #include "worker/replica.h"
 #include "worker/session.h"
+#include "worker/shards.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct trainer {
     struct session *session;
+    struct shards *shards; /* the servers of the job */
     const Elephas__V1__Task *task;
     struct dataset *rows;       /* training part */
     struct dataset *validation; /* validation part */
@@ -49,7 +51,7 @@ struct trainer {
     uint64_t ordered;            /* epoch + 1; 0: none */
     int64_t last_progress;       /* ms */
     struct client_assignment at; /* what comes next */
-    uint64_t interruptions;      /* of the client, when we joined */
+    uint64_t interruptions;      /* of the servers, when we joined */
     enum client_outcome outcome;
 };
 
