@@ -145,27 +145,53 @@ int jobs_upload_model(struct command *c, struct session *s, struct view message,
     return rc;
 }
 
-int jobs_submit(struct session *s, const json_t *request_json,
-                char id[JOBS_ID_MAX], struct err *err)
+/* POST of a job; its document. */
+static int post_job(struct session *s, const json_t *request_json,
+                    json_t **answer, struct err *err)
 {
     struct http_request request = {.method = "POST",
                                    .path = "/v1/jobs",
                                    .content_type = "application/json",
                                    .max_response = MAX_DOCUMENT};
     char *text = jget_dump(request_json);
-    json_t *answer = NULL;
     int rc;
 
     if (text == NULL) {
         return err_nomem(err);
     }
     request.body[0] = (struct view){(const uint8_t *)text, strlen(text)};
-    rc = exchange(s, &request, &answer, err);
+    rc = exchange(s, &request, answer, err);
+    mem_free(text);
+    return rc;
+}
+
+int jobs_submit(struct session *s, const json_t *request, char id[JOBS_ID_MAX],
+                struct err *err)
+{
+    json_t *answer = NULL;
+    int rc = post_job(s, request, &answer, err);
+
     if (rc == 0) {
         rc = copy_member(answer, "id", JOBS_ID_MAX, id, err);
     }
     json_decref(answer);
-    mem_free(text);
+    return rc;
+}
+
+int jobs_submit_shard(struct session *s, const json_t *request,
+                      char id[JOBS_ID_MAX], char token[JOBS_TOKEN_MAX],
+                      struct err *err)
+{
+    json_t *answer = NULL;
+    int rc = post_job(s, request, &answer, err);
+
+    if (rc == 0) {
+        rc = copy_member(answer, "id", JOBS_ID_MAX, id, err);
+    }
+    if (rc == 0) {
+        rc = copy_member(answer, "token", JOBS_TOKEN_MAX, token, err);
+    }
+    json_decref(answer);
     return rc;
 }
 

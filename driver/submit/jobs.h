@@ -37,6 +37,12 @@ int jobs_upload_model(struct command *c, struct session *s, struct view message,
 int jobs_submit(struct session *s, const json_t *request, char id[JOBS_ID_MAX],
                 struct err *err) ERR_CHECKED;
 
+/* The same for a part of a training; token is that of its workers. */
+#define JOBS_TOKEN_MAX 256
+int jobs_submit_shard(struct session *s, const json_t *request,
+                      char id[JOBS_ID_MAX], char token[JOBS_TOKEN_MAX],
+                      struct err *err) ERR_CHECKED;
+
 /* The exit status of a job that ended in this event or document: 0 and a
  * message in err otherwise. ended is an event (done, failed, cancelled) or a
  * document (state). ERR_CANCELLED, or the code of the failure: what the daemon

@@ -157,6 +157,12 @@ static const struct entry entries[] = {
     TEXT(OPTIONS_TRAIN, "Training", "compress", compress, "CODE",
          "send updates in fewer bytes: none (default), fp16, bf16, int8, topk"
          " or topk:FRACTION"),
+    WHOLE(OPTIONS_TRAIN, "Training", "shards", shards, "N", 1, 64,
+          "spread the parameters over N elephasd: that of --server and N - 1"
+          " others"),
+    TEXT(OPTIONS_TRAIN, "Training", "shard-servers", shard_servers, "URL,...",
+         "the others of --shards; the first N - 1 are taken (default:"
+         " $ELEPHAS_SHARD_SERVERS)"),
     REAL(OPTIONS_TRAIN, "Training", "validation-split", validation_split, "F",
          0, 1, "keep the last part F of the rows for validation"),
     LIST(OPTIONS_TRAIN, "Training", "validation-data", validation_data, "SRC",
@@ -359,6 +365,28 @@ static int check_data(const struct options *o, unsigned groups, struct err *err)
     return 0;
 }
 
+/* How many servers and which are told here, what cannot be spread by them. */
+static int check_shards(const struct options *o, struct err *err)
+{
+    if (o->shard_servers != NULL && o->shards == 0) {
+        return err_set(err, ERR_INVALID,
+                       "--shard-servers: say over how many servers with "
+                       "--shards");
+    }
+    if (o->shards > 1 && o->workers == 0) {
+        return err_set(err, ERR_INVALID,
+                       "--shards: all servers must know how many workers there "
+                       "are: give --workers");
+    }
+    if (o->shards > 1 && (o->http_port >= 0 || o->socket_port >= 0)) {
+        return err_set(err, ERR_INVALID,
+                       "--shards and --%s: no server has all weights to show "
+                       "to Elephas clients",
+                       o->http_port >= 0 ? "http-port" : "socket-port");
+    }
+    return 0;
+}
+
 static int check_training(const struct options *o, struct err *err)
 {
     if (o->validation_split != 0 && o->validation_data.count != 0) {
@@ -370,7 +398,7 @@ static int check_training(const struct options *o, struct err *err)
         return err_set(err, ERR_INVALID,
                        "--validation-split 1: leaves no row to train with");
     }
-    return 0;
+    return check_shards(o, err);
 }
 
 static int check_output(const struct options *o, unsigned groups,

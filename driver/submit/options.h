@@ -69,6 +69,8 @@ struct options {
     bool staleness_scale;
     double elastic_alpha; /* 0: not given */
     const char *server_optimizer;
+    int64_t shards; /* 0: not given */
+    const char *shard_servers;
     const char *compress;
     double validation_split;
     struct opt_list validation_data;

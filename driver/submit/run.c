@@ -8,6 +8,7 @@
 #include "driver/submit/follow.h"
 #include "driver/submit/modelfile.h"
 #include "driver/submit/progress.h"
+#include "driver/submit/shards.h"
 #include "driver/submit/spark.h"
 
 #include <string.h>
@@ -95,18 +96,22 @@ static int prepare(struct command *c, enum request_kind kind, json_t **request,
     return rc;
 }
 
-static int submit(struct command *c, struct session *s, json_t *request,
-                  struct buf *model, struct err *err)
+static int submit(struct command *c, enum request_kind kind, struct session *s,
+                  json_t *request, struct buf *model, struct err *err)
 {
     char hash[MODEL_HASH_SIZE];
+    struct shards *shards = NULL;
     int rc = 0;
 
     if (c->opt.job == NULL) {
         rc = jobs_upload_model(c, s, buf_view(model), hash, err);
-        buf_deinit(model);
         if (rc == 0) {
             rc = request_set_model(request, hash, err);
         }
+        if (rc == 0 && kind == REQUEST_TRAIN && c->opt.shards > 1) {
+            rc = shards_make(c, request, buf_view(model), &shards, err);
+        }
+        buf_deinit(model);
     }
     if (rc == 0 && command_interrupted(c)) {
         rc = err_set(err, ERR_CANCELLED, "interrupted; no job was made");
@@ -114,6 +119,10 @@ static int submit(struct command *c, struct session *s, json_t *request,
     if (rc == 0) {
         rc = jobs_submit(s, request, c->job, err);
     }
+    if (rc != 0) {
+        shards_cancel(shards);
+    }
+    shards_destroy(&shards);
     return rc != 0 ? rc
                    : command_event(c,
                                    json_pack("{s:s, s:s}", "event", "submitted",
@@ -135,7 +144,7 @@ int run_submit(struct command *c, enum request_kind kind, struct run *run,
         rc = session_open(c, &run->session, err);
     }
     if (rc == 0) {
-        rc = submit(c, &run->session, request, &model, err);
+        rc = submit(c, kind, &run->session, request, &model, err);
     }
     json_decref(request);
     buf_deinit(&model);

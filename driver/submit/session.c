@@ -22,7 +22,7 @@ static const char *not_empty(const char *text)
     return text != NULL && *text != '\0' ? text : NULL;
 }
 
-static const char *server_url(const struct options *o)
+const char *session_url(const struct options *o)
 {
     const char *url = not_empty(o->server);
 
@@ -61,7 +61,7 @@ bool session_is_local(const struct options *o)
     if (o->embedded) {
         return true;
     }
-    host = authority(server_url(o), &len);
+    host = authority(session_url(o), &len);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strncasecmp(host, names[i], strlen(names[i])) == 0) {
             return true;
@@ -158,7 +158,7 @@ static int find_token(const struct options *o, const char *url, char **out,
 
 int session_open(struct command *c, struct session *s, struct err *err)
 {
-    const char *url = server_url(&c->opt);
+    const char *url = session_url(&c->opt);
     char *token = NULL;
     int rc;
 
@@ -181,6 +181,21 @@ int session_open(struct command *c, struct session *s, struct err *err)
     if (rc != 0) {
         session_close(s);
     }
+    return rc;
+}
+
+int session_connect(const struct options *o, const char *url, struct session *s,
+                    struct err *err)
+{
+    char *token = NULL;
+    int rc;
+
+    memset(s, 0, sizeof(*s));
+    rc = find_token(o, url, &token, err);
+    if (rc == 0) {
+        rc = http_client_create(url, token, &s->http, err);
+    }
+    mem_free(token);
     return rc;
 }
 

@@ -28,12 +28,18 @@ bool session_is_local(const struct options *o);
  * embedded. */
 int session_open(struct command *c, struct session *s,
                  struct err *err) ERR_CHECKED;
+/* Another daemon, that is not started, at url. */
+int session_connect(const struct options *o, const char *url, struct session *s,
+                    struct err *err) ERR_CHECKED;
 /* Stops an embedded daemon; accepts a zeroed session. */
 void session_close(struct session *s);
 
 /* The state directory elephasd uses when it is not told another: of the
  * service if this is root, else of the user. NULL without memory. */
 char *session_default_state_dir(void);
+
+/* The URL of the daemon these options name, if it is not embedded. */
+const char *session_url(const struct options *o);
 
 /* Whether two texts name the same HOST:PORT; a URL may have a scheme and a
  * path. */

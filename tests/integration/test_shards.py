@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A training whose parameters are spread over several daemons: --shards and --shard-servers."""
+import array
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from system import DATA, System, run, values_of  # noqa: E402
+
+MODEL = f"{DATA}/mnist_mlp.keras"
+ROWS = ["--data", f"{DATA}/mnist5k_train.csv.gz", "--label", "label", "--scale", 255, "--nb-classes", 10]
+PARAMETERS = 118282
+
+
+class Servers:
+    """The System s has the training's own daemon; the others are beside it, opened by one token."""
+
+    def __init__(self, s, n):
+        self.home, self.others = s, []
+        token = os.path.join(s.state, "token")
+        os.makedirs(s.state, exist_ok=True)
+        with open(os.open(token, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
+            f.write("5a" * 32 + "\n")
+        for i in range(1, n):
+            other = System(s.bin)
+            os.makedirs(other.state, exist_ok=True)
+            with open(os.open(os.path.join(other.state, "token"), os.O_WRONLY | os.O_CREAT, 0o600), "w",
+                      encoding="utf-8") as f:
+                f.write("5a" * 32 + "\n")
+            self.others.append(other)
+
+    def __enter__(self):
+        self.home.daemon()
+        for other in self.others:
+            other.daemon()
+        self.all = [self.home, *self.others]
+        return self
+
+    def __exit__(self, *_):
+        for other in self.others:
+            other.__exit__()
+
+    def options(self):
+        return ["--shards", len(self.all), "--shard-servers", ",".join(o.url for o in self.others)]
+
+    def train(self, *args, **more):
+        return self.home.submit("train", "--model", MODEL, *ROWS, "--seed", 7, "--json", *args, *self.options(), **more)
+
+    def begin(self, *args):
+        """Submits a training and returns its id."""
+        out = self.train("--no-wait", *args)
+        assert out.status == 0, out.err
+        return out.last["job"]
+
+    def document(self, job):
+        return self.home.get_json(f"/v1/jobs/{job}")
+
+    def parts(self):
+        """Documents of the other daemons' jobs, the newest of each."""
+        return [o.get_json("/v1/jobs")["jobs"][0] for o in self.others]
+
+    def restart(self, server):
+        """kill -9, and again on the same port."""
+        port = server.url.rsplit(":", 1)[1]
+        server.kill()
+        address = os.path.join(server.state, "address")
+        if os.path.exists(address):
+            os.unlink(address)
+        server.process = subprocess.Popen(
+            [f"{server.bin}/elephasd", "--state-dir", server.state, "--listen", f"127.0.0.1:{port}"],
+            stderr=server.log, stdin=subprocess.DEVNULL)
+        eventually(lambda: os.path.exists(address) and os.path.getsize(address), 15)
+
+    def wait(self, job, timeout=150):
+        """The document of the job when it has ended."""
+        eventually(lambda: self.document(job)["state"] in ("done", "failed", "cancelled"), timeout)
+        return self.document(job)
+
+    def nothing_is_left(self):
+        eventually(lambda: all(j["state"] in ("done", "failed", "cancelled")
+                               for s in self.all for j in s.get_json("/v1/jobs")["jobs"]), 20)
+
+
+def eventually(what, timeout=10):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if what():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it does not come about")
+
+
+def model_of(s, job):
+    status, body = s.request("GET", f"/v1/jobs/{job}/model")
+    assert status == 200, (status, body[:300])
+    return values_of(body)
+
+
+def alone(s, *args):
+    """The same on one daemon."""
+    out = s.submit("train", "--model", MODEL, *ROWS, "--seed", 7, "--json", *args, "--output", s.path("one.keras"))
+    assert out.status == 0, out.err
+    return model_of(s, out.last["job"]), out.last["history"]
+
+
+def synchronous_trainings_give_the_same_bits(s):
+    ways = [(2, ["--epochs", 3, "--workers", 2, "--validation-split", 0.1]),
+            (3, ["--epochs", 1, "--workers", 3, "--frequency", "batch", "--batch-size", 64]),
+            (3, ["--epochs", 2, "--workers", 2, "--frequency", 8, "--optimizer", "adam"]),
+            (2, ["--epochs", 2, "--workers", 2, "--server-optimizer", "adam"])]
+    for n, way in ways:
+        with System(s.bin) as home, Servers(home, n) as servers:
+            values, history = alone(home, *way)
+            out = servers.train(*way, "--output", home.path("m.keras"))
+            assert out.status == 0, out.err
+            got = model_of(home, out.last["job"])
+            assert len(got) >= PARAMETERS and got == values, way
+            assert out.last["history"] == history, (way, out.last["history"], history)
+            servers.nothing_is_left()
+            assert [p["state"] for p in servers.parts()] == ["done"] * (n - 1), servers.parts()
+
+
+def asynchronous_updates_are_counted_once_on_each(s):
+    for mode in ("asynchronous", "hogwild"):
+        with System(s.bin) as home, Servers(home, 3) as servers:
+            out = servers.train("--mode", mode, "--frequency", "batch", "--epochs", 2, "--workers", 2,
+                                "--batch-size", 50, "--validation-split", 0.1, "--output", home.path("m.keras"))
+            assert out.status == 0, out.err
+            assert out.last["history"]["acc"][-1] > 0.75, out.last["history"]
+            assert len(out.last["history"]["val_acc"]) == 2
+            steps = 2 * 2 * 36
+            documents = [servers.document(out.last["job"]), *servers.parts()]
+            servers.nothing_is_left()
+            assert [d["version"] for d in documents] == [steps] * 3, documents
+            assert [d["staleness"]["updates"] for d in documents] == [steps] * 3
+
+
+SLOW = ["--epochs", 40, "--workers", 2, "--frequency", "batch", "--batch-size", 16]
+
+
+def killed(s, mode, whom, way, after):
+    """Trains, kills a server with -9 in the middle, starts it again; returns the servers and the job."""
+    with System(s.bin) as home, Servers(home, 3) as servers:
+        values = alone(home, *way)[0] if mode == "synchronous" else None
+        job = servers.begin("--mode", mode, *way)
+        victim = servers.all[whom]
+        eventually(lambda: servers.document(job).get("version", 0) >= after, 60)
+        servers.restart(victim)
+        done = servers.wait(job)
+        assert done["state"] == "done", done
+        servers.nothing_is_left()
+        parts = servers.parts()
+        assert [p["state"] for p in parts] == ["done"] * 2, parts
+        if values is not None:
+            assert model_of(home, job) == values
+        return done, parts
+
+
+WAY = ["--epochs", 12, "--workers", 2, "--frequency", "batch", "--batch-size", 32]
+
+
+def a_server_that_is_killed_goes_on_with_the_others(s):
+    killed(s, "synchronous", 1, WAY, 200)
+
+
+def the_own_server_that_is_killed_goes_on_with_the_others(s):
+    killed(s, "synchronous", 0, WAY, 200)
+
+
+def asynchronous_a_killed_server_asks_for_what_it_lost(s):
+    done, parts = killed(s, "asynchronous", 2, WAY, 200)
+    assert [d["version"] for d in (done, *parts)] == [12 * 2 * 63] * 3, (done["version"], parts)
+
+
+def a_worker_that_is_killed_is_no_loss(s):
+    with System(s.bin) as home, Servers(home, 2) as servers:
+        values = alone(home, *WAY)[0]
+        job = servers.begin(*WAY)
+        for n in (100, 300):
+            eventually(lambda: servers.document(job).get("version", 0) >= n, 60)
+            os.kill(servers.document(job)["partitions"][1]["pid"], signal.SIGKILL)
+        done = servers.wait(job)
+        assert done["state"] == "done", done
+        assert model_of(home, job) == values
+
+
+def cancelling_ends_it_everywhere(s):
+    with System(s.bin) as home, Servers(home, 3) as servers:
+        job = servers.begin(*SLOW)
+        eventually(lambda: servers.document(job).get("version", 0) > 20, 60)
+        status, body = home.request("GET", f"/v1/jobs/{job}/model")
+        assert status == 409 and b"put together at the end" in body, (status, body)
+        assert home.submit("cancel", job).status == 0
+        servers.nothing_is_left()
+        assert [p["state"] for p in servers.parts()] == ["cancelled"] * 2, servers.parts()
+
+
+def the_end_of_one_server_is_the_end_of_all(s):
+    with System(s.bin) as home, Servers(home, 3) as servers:
+        job = servers.begin(*SLOW)
+        eventually(lambda: servers.document(job).get("version", 0) > 20, 60)
+        victim = servers.others[1]
+        assert victim.submit("cancel", servers.parts()[1]["id"]).status == 0
+        done = servers.wait(job)
+        assert done["state"] == "failed" and victim.url in done["error"], done
+        servers.nothing_is_left()
+
+
+def what_cannot_be_spread_is_refused(s):
+    with System(s.bin) as home, Servers(home, 2) as servers:
+        where = ["--workers", 2, "--output", home.path("m.keras")]
+        other = servers.others[0].url
+        clip = json.dumps({"class_name": "SGD", "config": {"clipnorm": 1.0}})
+        cases = [
+            (["--shards", 3, "--shard-servers", other], ["--shards 3", "names 1"]),
+            (["--shards", 3, "--shard-servers", f"{other},{other}"], [other, "already"]),
+            (["--shards", 2, "--shard-servers", home.url], [home.url, "already"]),
+            (["--shards", 2], ["names 0"]),
+            (["--shard-servers", other], ["--shards"]),
+            (["--shards", 2, "--shard-servers", "http://127.0.0.1:9"], ["127.0.0.1:9"]),
+            (["--shards", 2, "--shard-servers", "nonsense://x"], ["nonsense"]),
+            (["--shards", 2, "--shard-servers", other, "--mode", "easgd"], ["easgd", other]),
+            (["--shards", 2, "--shard-servers", other, "--compress", "fp16"], ["compress"]),
+            (["--shards", 2, "--shard-servers", other, "--http-port", 0], ["--http-port"]),
+            (["--shards", 2, "--shard-servers", other, "--frequency", "batch", "--optimizer", clip], ["norms"]),
+            (["--shards", 2, "--shard-servers", other, "--frequency", "batch", "--optimizer", "lamb"], ["norms"]),
+            (["--shards", 2, "--shard-servers", other, "--server-optimizer", clip], ["norms"]),
+        ]
+        for options, words in cases:
+            out = home.submit("train", "--model", MODEL, *ROWS, "--json", *where, *options)
+            assert out.status != 0, options
+            for word in words:
+                assert word in out.err, (options, word, out.err)
+        out = home.submit("train", "--model", MODEL, *ROWS, "--output", home.path("m.keras"), *servers.options())
+        assert out.status == 2 and "--workers" in out.err, out.err
+        servers.nothing_is_left()
+        body = json.dumps({"kind": "shard", "model": "0" * 64, "workers": 2, "training": {"seed": 1},
+                           "shard": {"begin": 0, "end": 10, "version": "9.9.9"}}).encode()
+        status, answer = servers.others[0].request("POST", "/v1/jobs", body, "application/json")
+        assert status == 422 and b"9.9.9" in answer, (status, answer)
+
+
+if __name__ == "__main__":
+    run([synchronous_trainings_give_the_same_bits, asynchronous_updates_are_counted_once_on_each,
+         a_server_that_is_killed_goes_on_with_the_others, the_own_server_that_is_killed_goes_on_with_the_others,
+         asynchronous_a_killed_server_asks_for_what_it_lost, a_worker_that_is_killed_is_no_loss,
+         cancelling_ends_it_everywhere, the_end_of_one_server_is_the_end_of_all, what_cannot_be_spread_is_refused])
