@@ -161,6 +161,19 @@ static int read_weights(struct archive *zip, const struct model *model,
     return rc;
 }
 
+/* Keras 2.12 to 2.15 write .keras files too, in another format: their objects
+ * name no modules, and their weights lie elsewhere. */
+static int check_version(const char *version, struct err *err)
+{
+    if (version != NULL && strncmp(version, "2.", 2) == 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a .keras file of Keras %.32s; those of Keras 3 are "
+                       "read: save it as .h5 there, or again with Keras 3",
+                       version);
+    }
+    return 0;
+}
+
 static int load_zip(struct archive *zip, struct model **model,
                     struct model_state *state, struct err *err)
 {
@@ -168,24 +181,28 @@ static int load_zip(struct archive *zip, struct model **model,
     struct buf config = {0};
     struct buf metadata = {0};
     json_t *about = NULL;
+    const char *version = NULL;
     int rc =
         read_json(zip, KERAS_CONFIG_FILE, MAX_CONFIG, &config, &l.root, err);
 
+    if (rc == 0 && archive_has(zip, KERAS_METADATA_FILE)) {
+        rc = read_json(zip, KERAS_METADATA_FILE, MAX_METADATA, &metadata,
+                       &about, err);
+    }
+    if (rc == 0) {
+        version = json_string_value(json_object_get(about, "keras_version"));
+        rc = check_version(version, err);
+    }
     if (rc == 0) {
         rc = build(&l, err);
         if (rc != 0) {
             err_wrap(err, KERAS_CONFIG_FILE);
         }
     }
-    if (rc == 0 && archive_has(zip, KERAS_METADATA_FILE)) {
-        rc = read_json(zip, KERAS_METADATA_FILE, MAX_METADATA, &metadata,
-                       &about, err);
-    }
     if (rc == 0) {
-        rc = set_source(
-            &l, buf_str(&config), metadata.len != 0 ? buf_str(&metadata) : NULL,
-            json_string_value(json_object_get(about, "keras_version")), "keras",
-            err);
+        rc = set_source(&l, buf_str(&config),
+                        metadata.len != 0 ? buf_str(&metadata) : NULL, version,
+                        "keras", err);
     }
     if (rc == 0) {
         rc = read_weights(zip, l.model, state, err);

@@ -420,6 +420,24 @@ START_TEST(npz_weights_are_named)
 }
 END_TEST
 
+START_TEST(keras_2_is_named)
+{
+    struct buf config = files_take(FILES "plain.keras", KERAS_CONFIG_FILE);
+    struct archive_member members[] = {
+        {KERAS_CONFIG_FILE, buf_view(&config)},
+        files_member(KERAS_METADATA_FILE, "{\"keras_version\":\"2.15.0\"}"),
+    };
+    struct buf zip = files_zip(members, 2);
+    struct loaded l = {0};
+    struct err err = {0};
+
+    EXPECT(keras_load_memory(buf_view(&zip), &l.model, &l.state, &err), &err,
+           ERR_UNSUPPORTED, "Keras 2.15.0", ".h5");
+    buf_deinit(&zip);
+    buf_deinit(&config);
+}
+END_TEST
+
 /* ---- memory -------------------------------------------------------------- */
 
 static int load_and_free(void *state, struct err *err)
@@ -556,6 +574,7 @@ static TCase *broken(void)
     tcase_add_test(tc, the_list_is_complete);
     tcase_add_test(tc, paths_that_are_no_model);
     tcase_add_test(tc, npz_weights_are_named);
+    tcase_add_test(tc, keras_2_is_named);
     tcase_add_test(tc, survives_refused_memory);
     tcase_add_test(tc, survives_refused_memory_in_json);
     return tc;
