@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A training whose parameters are spread over several daemons: --shards and --shard-servers."""
-import array
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from servers import Servers, eventually  # noqa: E402
 from system import DATA, System, run, values_of  # noqa: E402
 
 MODEL = f"{DATA}/mnist_mlp.keras"
@@ -18,82 +15,15 @@ ROWS = ["--data", f"{DATA}/mnist5k_train.csv.gz", "--label", "label", "--scale",
 PARAMETERS = 118282
 
 
-class Servers:
-    """The System s has the training's own daemon; the others are beside it, opened by one token."""
-
-    def __init__(self, s, n):
-        self.home, self.others = s, []
-        token = os.path.join(s.state, "token")
-        os.makedirs(s.state, exist_ok=True)
-        with open(os.open(token, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
-            f.write("5a" * 32 + "\n")
-        for i in range(1, n):
-            other = System(s.bin)
-            os.makedirs(other.state, exist_ok=True)
-            with open(os.open(os.path.join(other.state, "token"), os.O_WRONLY | os.O_CREAT, 0o600), "w",
-                      encoding="utf-8") as f:
-                f.write("5a" * 32 + "\n")
-            self.others.append(other)
-
-    def __enter__(self):
-        self.home.daemon()
-        for other in self.others:
-            other.daemon()
-        self.all = [self.home, *self.others]
-        return self
-
-    def __exit__(self, *_):
-        for other in self.others:
-            other.__exit__()
-
-    def options(self):
-        return ["--shards", len(self.all), "--shard-servers", ",".join(o.url for o in self.others)]
-
-    def train(self, *args, **more):
-        return self.home.submit("train", "--model", MODEL, *ROWS, "--seed", 7, "--json", *args, *self.options(), **more)
-
-    def begin(self, *args):
-        """Submits a training and returns its id."""
-        out = self.train("--no-wait", *args)
-        assert out.status == 0, out.err
-        return out.last["job"]
-
-    def document(self, job):
-        return self.home.get_json(f"/v1/jobs/{job}")
-
-    def parts(self):
-        """Documents of the other daemons' jobs, the newest of each."""
-        return [o.get_json("/v1/jobs")["jobs"][0] for o in self.others]
-
-    def restart(self, server):
-        """kill -9, and again on the same port."""
-        port = server.url.rsplit(":", 1)[1]
-        server.kill()
-        address = os.path.join(server.state, "address")
-        if os.path.exists(address):
-            os.unlink(address)
-        server.process = subprocess.Popen(
-            [f"{server.bin}/elephasd", "--state-dir", server.state, "--listen", f"127.0.0.1:{port}"],
-            stderr=server.log, stdin=subprocess.DEVNULL)
-        eventually(lambda: os.path.exists(address) and os.path.getsize(address), 15)
-
-    def wait(self, job, timeout=150):
-        """The document of the job when it has ended."""
-        eventually(lambda: self.document(job)["state"] in ("done", "failed", "cancelled"), timeout)
-        return self.document(job)
-
-    def nothing_is_left(self):
-        eventually(lambda: all(j["state"] in ("done", "failed", "cancelled")
-                               for s in self.all for j in s.get_json("/v1/jobs")["jobs"]), 20)
+def train(servers, *args):
+    return servers.home.submit("train", "--model", MODEL, *ROWS, "--seed", 7, "--json", *args, *servers.options())
 
 
-def eventually(what, timeout=10):
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if what():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it does not come about")
+def begin(servers, *args):
+    """Submits a training and returns its id."""
+    out = train(servers, "--no-wait", *args)
+    assert out.status == 0, out.err
+    return out.last["job"]
 
 
 def model_of(s, job):
@@ -117,7 +47,7 @@ def synchronous_trainings_give_the_same_bits(s):
     for n, way in ways:
         with System(s.bin) as home, Servers(home, n) as servers:
             values, history = alone(home, *way)
-            out = servers.train(*way, "--output", home.path("m.keras"))
+            out = train(servers, *way, "--output", home.path("m.keras"))
             assert out.status == 0, out.err
             got = model_of(home, out.last["job"])
             assert len(got) >= PARAMETERS and got == values, way
@@ -129,7 +59,7 @@ def synchronous_trainings_give_the_same_bits(s):
 def asynchronous_updates_are_counted_once_on_each(s):
     for mode in ("asynchronous", "hogwild"):
         with System(s.bin) as home, Servers(home, 3) as servers:
-            out = servers.train("--mode", mode, "--frequency", "batch", "--epochs", 2, "--workers", 2,
+            out = train(servers, "--mode", mode, "--frequency", "batch", "--epochs", 2, "--workers", 2,
                                 "--batch-size", 50, "--validation-split", 0.1, "--output", home.path("m.keras"))
             assert out.status == 0, out.err
             assert out.last["history"]["acc"][-1] > 0.75, out.last["history"]
@@ -148,7 +78,7 @@ def killed(s, mode, whom, way, after):
     """Trains, kills a server with -9 in the middle, starts it again; returns the servers and the job."""
     with System(s.bin) as home, Servers(home, 3) as servers:
         values = alone(home, *way)[0] if mode == "synchronous" else None
-        job = servers.begin("--mode", mode, *way)
+        job = begin(servers, "--mode", mode, *way)
         victim = servers.all[whom]
         eventually(lambda: servers.document(job).get("version", 0) >= after, 60)
         servers.restart(victim)
@@ -181,7 +111,7 @@ def asynchronous_a_killed_server_asks_for_what_it_lost(s):
 def a_worker_that_is_killed_is_no_loss(s):
     with System(s.bin) as home, Servers(home, 2) as servers:
         values = alone(home, *WAY)[0]
-        job = servers.begin(*WAY)
+        job = begin(servers, *WAY)
         for n in (100, 300):
             eventually(lambda: servers.document(job).get("version", 0) >= n, 60)
             os.kill(servers.document(job)["partitions"][1]["pid"], signal.SIGKILL)
@@ -192,7 +122,7 @@ def a_worker_that_is_killed_is_no_loss(s):
 
 def cancelling_ends_it_everywhere(s):
     with System(s.bin) as home, Servers(home, 3) as servers:
-        job = servers.begin(*SLOW)
+        job = begin(servers, *SLOW)
         eventually(lambda: servers.document(job).get("version", 0) > 20, 60)
         status, body = home.request("GET", f"/v1/jobs/{job}/model")
         assert status == 409 and b"put together at the end" in body, (status, body)
@@ -203,7 +133,7 @@ def cancelling_ends_it_everywhere(s):
 
 def the_end_of_one_server_is_the_end_of_all(s):
     with System(s.bin) as home, Servers(home, 3) as servers:
-        job = servers.begin(*SLOW)
+        job = begin(servers, *SLOW)
         eventually(lambda: servers.document(job).get("version", 0) > 20, 60)
         victim = servers.others[1]
         assert victim.submit("cancel", servers.parts()[1]["id"]).status == 0
