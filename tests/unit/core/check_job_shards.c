@@ -194,6 +194,40 @@ START_TEST(what_is_of_whole_variables_is_refused)
 }
 END_TEST
 
+static int parse_and_print(void *request, struct err *err)
+{
+    struct job_spec *spec = NULL;
+    json_t *json;
+    int rc = job_spec_parse(request, &spec, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    json = job_spec_json(spec);
+    job_spec_destroy(&spec);
+    if (json == NULL) {
+        return err_nomem(err);
+    }
+    json_decref(json);
+    return 0;
+}
+
+START_TEST(memory_may_run_out)
+{
+    static const char *const texts[] = {
+        HEAD DATA
+        "\"workers\":2,\"shards\":[" ONE("10", "20") "," ONE("20", "31") "]}",
+        PART "{\"begin\":10,\"end\":20}}"};
+    json_t *request = NULL;
+    struct err err = {0};
+
+    json_set_alloc_funcs(mem_alloc, mem_free);
+    unit_ok(jget_parse(texts[_i], strlen(texts[_i]), &request, &err), &err);
+    ck_assert_int_gt(unit_oom_sweep(parse_and_print, request), 15);
+    json_decref(request);
+}
+END_TEST
+
 static TCase *basic(void)
 {
     TCase *tc = tcase_create("job_shards");
@@ -203,6 +237,7 @@ static TCase *basic(void)
     tcase_add_loop_test(tc, what_cannot_be_is_refused, 0,
                         (int)(sizeof(refused) / sizeof(refused[0])));
     tcase_add_test(tc, what_is_of_whole_variables_is_refused);
+    tcase_add_loop_test(tc, memory_may_run_out, 0, 2);
     return tc;
 }
 
