@@ -44,7 +44,8 @@ static int act(struct job *job, const Elephas__V1__ShardOrder *order,
 {
     switch (order->action) {
     case ELEPHAS__V1__SHARD_ACTION__SHARD_ACTION_BACK:
-        if (!job_spec_trains(job->spec) || job->work == NULL) {
+        if (!job_spec_trains(job->spec) || job->work == NULL ||
+            job->state == JOB_FINISHING) {
             return err_set(err, ERR_STATE, "the job is not running");
         }
         return train_go_back(job, order->version, order->life, err);

@@ -23,7 +23,7 @@ struct courier {
     struct job *job;
     struct process *process;
     struct lines *lines;
-    void (*on_end)(struct job *job, const char *why);
+    void (*on_end)(struct job *job, const char *why, bool hopeless);
     char last[LINES_MAX + 1];
 };
 
@@ -52,7 +52,7 @@ static void on_exit_of(void *context, struct process *process, int status)
         (void)snprintf(c->last, sizeof(c->last), "elephas-worker %s",
                        process_status_text(status, text, sizeof(text)));
     }
-    c->on_end(c->job, c->last);
+    c->on_end(c->job, c->last, WIFEXITED(status) && WEXITSTATUS(status) == 2);
 }
 
 static json_t *order_of(const struct job *job, enum courier_errand errand,
@@ -100,7 +100,8 @@ static int order_file(const struct job *job, enum courier_errand errand,
 }
 
 int courier_start(struct job *job, enum courier_errand errand, size_t vectors,
-                  void (*on_end)(struct job *job, const char *why),
+                  void (*on_end)(struct job *job, const char *why,
+                                 bool hopeless),
                   struct courier **out, struct err *err)
 {
     static const char *const argv[] = {"elephas-worker", "shards", NULL};
@@ -152,8 +153,9 @@ void courier_destroy(struct courier **courier)
     }
 }
 
-static void told(struct job *job, const char *why)
+static void told(struct job *job, const char *why, bool hopeless)
 {
+    (void)hopeless;
     if (*why != '\0') {
         elog(ELOG_WARN, "shards.not_told", E_STR("job", job->id),
              E_STR("error", why));

@@ -22,10 +22,12 @@ enum courier_errand {
     COURIER_CANCEL
 };
 
-/* on_end: on the loop, once; why is one line, "" if all went well. The courier
+/* on_end: on the loop, once; why is one line, "" if all went well; hopeless:
+ * another one would not fare better. The courier
  * may be destroyed in it. vectors: in the state vector, to gather. */
 int courier_start(struct job *job, enum courier_errand errand, size_t vectors,
-                  void (*on_end)(struct job *job, const char *why),
+                  void (*on_end)(struct job *job, const char *why,
+                                 bool hopeless),
                   struct courier **out, struct err *err) ERR_CHECKED;
 /* Ends it; accepts NULL. */
 void courier_destroy(struct courier **courier);

@@ -4,7 +4,7 @@
  * through, the workers are gone; a courier brings the parts of the others, and
  * with its own one the server makes the Model. The other servers keep theirs
  * until it is stored, so whatever fails is tried again, also after a restart;
- * after a few times the job has failed.
+ * after half an hour, or if a part is known to be lost, the job has failed.
  */
 #include "driver/train_parts.h"
 
@@ -19,8 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TRIES 5
 #define PAUSE_SECONDS 2
+#define PATIENCE_MS (JOB_SAVE_PATIENCE_S * (int64_t)1000)
 
 struct gather {
     struct model *model; /* the whole */
@@ -29,7 +29,7 @@ struct gather {
     bool *here;     /* for each of spec->shards */
     struct courier *courier;
     struct event *again;
-    unsigned tries;
+    int64_t began; /* monotonic ms */
 };
 
 void gather_destroy(struct gather **gather)
@@ -50,14 +50,13 @@ void gather_destroy(struct gather **gather)
     *gather = NULL;
 }
 
-static void on_end(struct job *job, const char *why);
+static void on_end(struct job *job, const char *why, bool hopeless);
 
 static void send_courier(struct job *job)
 {
     struct gather *g = train_of(job)->gather;
     struct err err = {0};
 
-    g->tries++;
     if (courier_start(job, COURIER_GATHER, g->vectors, on_end, &g->courier,
                       &err) != 0) {
         (void)err_wrap(&err, "gathering the parts of the model");
@@ -104,7 +103,7 @@ static void make_result(struct job *job)
     }
 }
 
-static void on_end(struct job *job, const char *why)
+static void on_end(struct job *job, const char *why, bool hopeless)
 {
     static const struct timeval pause = {PAUSE_SECONDS, 0};
     struct gather *g = train_of(job)->gather;
@@ -115,7 +114,7 @@ static void on_end(struct job *job, const char *why)
         make_result(job);
         return;
     }
-    if (g->tries < TRIES) {
+    if (!hopeless && train_now() - g->began < PATIENCE_MS) {
         if (g->again == NULL) {
             g->again = evtimer_new(job->daemon->base, on_again, job);
         }
@@ -174,6 +173,7 @@ static int begin(struct job *job, struct err *err)
     if (rc != 0) {
         return rc;
     }
+    g->began = train_now();
     g->vectors = g->state.count / g->model->parameters;
     narrow_put((const uint8_t *)own->values, g->model->parameters, g->vectors,
                (size_t)job->spec->begin, (size_t)job->spec->end,

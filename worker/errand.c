@@ -85,9 +85,12 @@ static int fetch(const struct errand *e, struct client *client, uint64_t begin,
                              &part, &outcome, err);
     }
     if (rc == 0 && outcome != CLIENT_OK) {
-        rc = err_set(err, ERR_STATE, "job %s %s", client_job(client),
-                     outcome == CLIENT_AGAIN ? "has not come to the end"
-                                             : "has ended");
+        bool waits = outcome == CLIENT_AGAIN;
+
+        /* what has ended has nothing any more: asking again is of no use */
+        rc = err_set(err, waits ? ERR_STATE : ERR_INVALID, "job %s %s",
+                     client_job(client),
+                     waits ? "has not come to the end" : "has ended");
     }
     if (rc == 0) {
         rc = client_put_part(e->home, begin, end, part.values, err);

@@ -15,7 +15,8 @@
  *    "server": URL, "job": ID, "token": T,
  *    "vectors": of the state vector, of as many floats as parameters each,
  *    "shards": [{"server":, "job":, "token":, "begin":, "end":}, ...]}
- * The last error of several servers is returned, after all were tried. */
+ * The last error of several servers is returned, after all were tried.
+ * ERR_INVALID: a job that has ended has nothing to be fetched. */
 int errand_run(int fd, struct err *err) ERR_CHECKED;
 
 #endif
