@@ -42,28 +42,35 @@ static bool has_loss(const struct model *model)
     return false;
 }
 
-/* The one-hot label must have the width that the loss compares it with; for a
- * sparse loss every class must have an output. */
+/* Whether labels of so many classes fit an output: one-hot they have the width
+ * that the loss compares them with, or are 0 and 1 for a single unit; for a
+ * sparse loss every class has a value. */
+static bool classes_fit(uint32_t classes, const struct shape *shape,
+                        const struct loss *loss)
+{
+    int64_t width = shape->rank > 0 ? shape->dim[shape->rank - 1] : 1;
+
+    if (loss_is_sparse(loss)) {
+        return width >= classes;
+    }
+    return width == classes || (classes == 2 && shape_size(shape) == 1);
+}
+
 static int check_classes(const struct job_spec *spec, const struct model *model,
                          struct err *err)
 {
     for (size_t i = 0; i < model->output_count; i++) {
         const struct output_training *training = &model->training[i];
         const struct shape *shape = model_output_shape(model, i);
-        int64_t width = shape->rank > 0 ? shape->dim[shape->rank - 1] : 1;
-        bool sparse;
 
-        if (training->loss == NULL) {
-            continue;
-        }
-        sparse = loss_is_sparse(training->loss);
-        if (sparse ? width < spec->nb_classes : width != spec->nb_classes) {
-            return err_set(err, ERR_INVALID,
-                           "nb_classes: %u classes do not fit output %s, which "
-                           "has %lld values",
-                           spec->nb_classes,
-                           training->name != NULL ? training->name : "",
-                           (long long)width);
+        if (training->loss != NULL &&
+            !classes_fit(spec->nb_classes, shape, training->loss)) {
+            return err_set(
+                err, ERR_INVALID,
+                "nb_classes: %u classes do not fit output %s, which has %lld "
+                "values",
+                spec->nb_classes, training->name != NULL ? training->name : "",
+                shape->rank > 0 ? (long long)shape->dim[shape->rank - 1] : 1LL);
         }
     }
     return 0;

@@ -91,6 +91,10 @@ static const struct {
     {"train", CLASSES, 12, "sgd", "sparse_categorical_crossentropy", 1, NULL},
     {"train", CLASSES, 9, "sgd", "sparse_categorical_crossentropy", 1,
      "9 values"},
+    {"train", LABEL ",\"nb_classes\":2", 1, "sgd", "binary_crossentropy", 1,
+     NULL}, /* 0 and 1, as the worker reads them */
+    {"train", LABEL ",\"nb_classes\":3", 1, "sgd", "binary_crossentropy", 1,
+     "nb_classes: 3 classes do not fit output a, which has 1 values"},
     {"train", LABEL ",\"class_weight\":{\"0\":2}", 3, "sgd", "mse", 1, NULL},
     {"train", LABEL ",\"class_weight\":{\"0\":2}", 3, "sgd", "mse", 2,
      "class_weight: is for models with one output, net has 2"},
