@@ -116,8 +116,10 @@ static void on_direct(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     while (n > 0 && !x->body_done && at_once < DIRECT_AT_ONCE) {
-        n = read(fd, x->body.data + x->body.len,
-                 (size_t)x->head.length - x->body.len);
+        size_t rest = (size_t)x->head.length - x->body.len;
+        size_t most = DIRECT_AT_ONCE - at_once;
+
+        n = read(fd, x->body.data + x->body.len, rest < most ? rest : most);
         if (n > 0) {
             x->body.len += (size_t)n;
             at_once += (size_t)n;
