@@ -11,6 +11,7 @@
 #include "driver/http.h"
 #include "driver/jobs.h"
 #include "driver/store.h"
+#include "driver/train.h"
 #include "driver/work.h"
 
 #include <errno.h>
@@ -80,6 +81,9 @@ void api_job_model(struct daemon *d, struct http_exchange *x, struct job *job)
 
     if (job->work == NULL || job->class->current == NULL) {
         send_model(d, x, job->output[0] != '\0' ? job->output : job->model);
+        return;
+    }
+    if (train_park(job, x, api_job_model)) {
         return;
     }
     buf_init(&message, MODEL_WIRE_MAX);

@@ -8,6 +8,7 @@
 
 #include "common/mem.h"
 #include "common/wire.h"
+#include "driver/bodies.h"
 #include "driver/daemon.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
@@ -302,7 +303,7 @@ void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job)
         reply_message(x, &reply.base);
         return;
     }
-    if (!is_at_work(job, x) ||
+    if (train_park(job, x, api_job_join) || !is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__join__descriptor, &message, &values)) {
         return;
     }
@@ -363,12 +364,41 @@ static void reply_stop(struct http_exchange *x)
     reply_update(x, &stop);
 }
 
-static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
-                       struct view values, struct training_reply *reply,
-                       struct err *err)
+/* An update on its way to the training. Of a large model it goes there on the
+ * helper thread, with its body; a client who leaves meanwhile is told nothing,
+ * but his update counts. */
+struct update_task {
+    struct train_task task;
+    ProtobufCMessage *message; /* what the rest points to */
+    struct view values;
+    struct buf body; /* if it is not the exchange's any more */
+    struct body_room *room;
+    struct totals *totals;
+    int encoding;
+    struct training_update update;
+    struct training_reply reply;
+    int rc;
+    struct err err;
+};
+
+static void release_update(struct train_task *task)
 {
-    struct totals *totals = NULL;
-    struct training_update u = {
+    struct update_task *u = (struct update_task *)task;
+
+    totals_destroy(&u->totals);
+    wire_free(&u->message);
+    body_room_leave(&u->room, &u->body);
+    mem_free(u);
+}
+
+static int read_update(const struct job *job, struct update_task *u)
+{
+    const Elephas__V1__ParameterUpdate *m =
+        (const Elephas__V1__ParameterUpdate *)u->message;
+    size_t n = u->values.len / sizeof(float);
+
+    u->encoding = (int)m->encoding;
+    u->update = (struct training_update){
         .partition = m->partition,
         .attempt = m->attempt,
         .stage = m->stage,
@@ -383,42 +413,80 @@ static int give_update(struct job *job, const Elephas__V1__ParameterUpdate *m,
         .scalar_count = m->n_optimizer_scalars,
         .first_loss = m->first_loss,
         .keep = m->keep != 0,
-        .values = values.data};
-    int rc;
-
+        .values = u->values.data};
     if (m->kind != ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_GRADIENT &&
         m->kind != ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_DELTA) {
-        return err_set(err, ERR_INVALID, "kind: delta or gradient is wanted");
+        return err_set(&u->err, ERR_INVALID,
+                       "kind: delta or gradient is wanted");
     }
-    if (m->encoding != ELEPHAS__V1__ENCODING__ENCODING_FLOAT32) {
-        rc = train_decode(job, (int)m->encoding, values, u.begin, u.end,
-                          &u.values, err);
-        if (rc != 0) {
-            return rc;
-        }
-    } else if (m->range == NULL || u.begin > u.end ||
-               u.end - u.begin != values.len / sizeof(float)) {
-        return err_set(err, ERR_INVALID,
+    if (m->encoding == ELEPHAS__V1__ENCODING__ENCODING_FLOAT32 &&
+        (m->range == NULL || u->update.begin > u->update.end ||
+         u->update.end - u->update.begin != n)) {
+        return err_set(&u->err, ERR_INVALID,
                        "range: %llu to %llu, but %zu values came",
-                       (unsigned long long)u.begin, (unsigned long long)u.end,
-                       values.len / sizeof(float));
+                       (unsigned long long)u->update.begin,
+                       (unsigned long long)u->update.end, n);
     }
-    rc = metric_wire_totals(training_model(train_training(job)), m->n_metrics,
-                            m->metrics, &totals, err);
-    if (rc == 0) {
-        u.metrics = totals;
-        rc = train_update(job, &u, reply, err);
+    return metric_wire_totals(job->class->model(job), m->n_metrics, m->metrics,
+                              &u->totals, &u->err);
+}
+
+static void work_update(struct train_task *task)
+{
+    struct update_task *u = (struct update_task *)task;
+
+    u->update.metrics = u->totals;
+    u->rc = train_apply(task->job, u->encoding, u->values, &u->update,
+                        &u->reply, &u->err);
+    if (u->room == NULL) {
+        buf_deinit(&u->body); /* it may take long to free */
     }
-    totals_destroy(&totals);
-    return rc;
+}
+
+static void end_update(struct train_task *task)
+{
+    struct update_task *u = (struct update_task *)task;
+    struct http_exchange *x = task->x;
+    int rc = train_updated(task->job, &u->update, u->rc, &u->reply, &u->err);
+
+    if (x != NULL && rc != 0) {
+        http_reply_error(x, &u->err);
+    } else if (x != NULL) {
+        reply_update(x, &u->reply);
+    }
+}
+
+static const struct train_task_class update_class = {.changes = true,
+                                                     .work = work_update,
+                                                     .done = end_update,
+                                                     .drop = reply_stop,
+                                                     .release = release_update};
+
+static void give_update(struct job *job, struct http_exchange *x,
+                        struct update_task *u)
+{
+    int rc = read_update(job, u);
+
+    if (rc == 0 && train_is_large(job)) {
+        rc = train_begin(job, &u->task, &update_class, x, &u->err);
+        if (rc == 0) {
+            return;
+        }
+    } else if (rc == 0) {
+        u->task.job = job;
+        u->task.x = x;
+        work_update(&u->task);
+        end_update(&u->task);
+    }
+    if (rc != 0) {
+        http_reply_error(x, &u->err);
+    }
+    release_update(&u->task);
 }
 
 void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
 {
-    ProtobufCMessage *message = NULL;
-    struct training_reply reply = {0};
-    struct view values;
-    struct err err = {0};
+    struct update_task *u;
 
     (void)d;
     if (!job_spec_trains(job->spec)) {
@@ -429,19 +497,25 @@ void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
         reply_stop(x);
         return;
     }
-    if (!is_at_work(job, x) ||
-        !unpack(job, x, &elephas__v1__parameter_update__descriptor, &message,
-                &values)) {
+    if (train_park(job, x, api_job_update) || !is_at_work(job, x)) {
+        return;
+    }
+    u = mem_zalloc(sizeof(*u));
+    if (u == NULL) {
+        http_reply_problem(x, 503, "nomem", "out of memory");
+        return;
+    }
+    buf_init(&u->body, 0);
+    if (!unpack(job, x, &elephas__v1__parameter_update__descriptor, &u->message,
+                &u->values)) {
+        release_update(&u->task);
         return;
     }
     train_pushed(job, http_body(x).len);
-    if (give_update(job, (const Elephas__V1__ParameterUpdate *)message, values,
-                    &reply, &err) != 0) {
-        http_reply_error(x, &err);
-    } else {
-        reply_update(x, &reply);
+    if (train_is_large(job)) {
+        http_take_body(x, &u->body, &u->room); /* stays where it lies */
     }
-    wire_free(&message);
+    give_update(job, x, u);
 }
 
 /* ---- results ---- */
@@ -476,7 +550,7 @@ void api_job_result(struct daemon *d, struct http_exchange *x, struct job *job)
         reply_stop(x);
         return;
     }
-    if (!is_at_work(job, x) ||
+    if (train_park(job, x, api_job_result) || !is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__result__descriptor, &message, &values)) {
         return;
     }

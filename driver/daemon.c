@@ -229,6 +229,7 @@ static int create_parts(struct daemon *d, struct err *err)
         (rc = store_open(d->settings->state_dir, &d->store, err)) != 0 ||
         (rc = offload_create(d->base, &d->offload, err)) != 0 ||
         (rc = offload_create(d->base, &d->merger, err)) != 0 ||
+        (rc = offload_create(d->base, &d->vectors, err)) != 0 ||
         (rc = jobs_create(d, &d->jobs, err)) != 0 ||
         (rc = start_listening(d, err)) != 0) {
         return rc;
@@ -284,6 +285,7 @@ void daemon_destroy(struct daemon **out)
     offload_destroy(&d->offload); /* writes the last snapshots */
     offload_destroy(&d->merger);
     jobs_destroy(&d->jobs);
+    offload_destroy(&d->vectors); /* frees what jobs have left */
     store_close(&d->store);
     if (d->stop_timer != NULL) {
         event_free(d->stop_timer);

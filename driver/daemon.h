@@ -34,6 +34,7 @@ struct daemon {
     struct jobs *jobs;
     struct offload *offload; /* snapshots and models */
     struct offload *merger;  /* predictions, which may take minutes */
+    struct offload *vectors; /* the values of large trainings */
     struct metrics *metrics;
     struct event *stop_timer;
     int lock_fd;

@@ -134,6 +134,7 @@ static void write_snapshot(void *argument)
     if (write_pieces(s, &s->err) != 0 && s->err.code == ERR_OK) {
         (void)err_nomem(&s->err);
     }
+    buf_deinit(&s->snapshot.head); /* may take long, if it is large */
     if (s->snapshot.release != NULL) {
         s->snapshot.release(s->snapshot.handle);
     }
@@ -225,7 +226,9 @@ static void write_model(void *argument)
         rc = store_put_model(s->store, s->hash, buf_view(&s->model), &added,
                              &s->err);
     }
-    if (rc != 0 && s->err.code == ERR_OK) {
+    if (rc == 0) {
+        buf_deinit(&s->model);
+    } else if (s->err.code == ERR_OK) {
         (void)err_nomem(&s->err);
     }
 }

@@ -66,6 +66,9 @@ int train_start(struct job *job, bool *complete, struct err *err)
         *complete = t->complete && !job_spec_is_sharded(job->spec);
         rc = train_ports_open(job, err);
     }
+    if (rc == 0) {
+        train_off_begin(job);
+    }
     return rc;
 }
 
@@ -76,6 +79,7 @@ void train_destroy(struct job *job)
     if (t == NULL) {
         return;
     }
+    train_off_end(job);
     gather_destroy(&t->gather);
     train_ports_close(t);
     train_dismiss(job);
@@ -84,11 +88,10 @@ void train_destroy(struct job *job)
     }
     mem_free(t->partitions);
     version_put(t->current);
-    mem_free_aligned(t->decoded);
-    training_destroy(&t->training);
-    model_destroy(&t->model);
-    mem_free(t);
+    train_off_free(job, t);
     job->work = NULL;
+    train_off_dismiss(job, t);
+    mem_free(t);
 }
 
 /* ---- messages ---- */
@@ -201,12 +204,25 @@ void train_pushed(struct job *job, size_t bytes)
     job->daemon->metrics->bytes_pushed += bytes;
 }
 
-int train_update(struct job *job, const struct training_update *update,
-                 struct training_reply *out, struct err *err)
+int train_apply(struct job *job, int encoding, struct view bytes,
+                struct training_update *update, struct training_reply *out,
+                struct err *err)
+{
+    int rc = 0;
+
+    if (encoding != (int)CODEC_FLOAT32) {
+        rc = train_decode(job, encoding, bytes, update->begin, update->end,
+                          &update->values, err);
+    }
+    return rc == 0 ? training_update(train_of(job)->training, update, out, err)
+                   : rc;
+}
+
+int train_updated(struct job *job, const struct training_update *update, int rc,
+                  const struct training_reply *out, struct err *err)
 {
     struct train *t = train_of(job);
     struct metrics *m = job->daemon->metrics;
-    int rc = training_update(t->training, update, out, err);
 
     train_heard(job);
     if (rc == 0 && out->status == TRAINING_APPLIED &&
@@ -300,6 +316,7 @@ const struct model *train_model_of(const struct job *job)
 
 static bool has_work(const struct job *job, uint32_t partition)
 {
+    train_rest(job);
     return !train_of(job)->complete && !is_finished(job, partition);
 }
 
@@ -325,6 +342,7 @@ static int train_all_done(struct job *job, struct err *err)
 {
     const struct train *t = train_of(job);
 
+    train_rest(job);
     if (!t->complete) {
         return err_set(err, ERR_STATE,
                        "all workers have ended, but only %llu of %u epochs "
@@ -347,40 +365,67 @@ static int put_staleness(const struct job *job, json_t *document)
                                staleness_json(training_staleness(t)));
 }
 
+json_t *train_facts(const struct job *job)
+{
+    const struct training *t = train_of(job)->training;
+    json_t *facts = json_object();
+    json_t *history = training_history(t);
+
+    if (facts == NULL || history == NULL ||
+        json_object_set_new(
+            facts, "epoch",
+            json_integer((json_int_t)training_epochs_done(t))) != 0 ||
+        json_object_set_new(facts, "version",
+                            json_integer((json_int_t)training_version(t))) !=
+            0 ||
+        json_object_set_new(facts, "samples",
+                            json_integer((json_int_t)training_samples(t))) !=
+            0 ||
+        json_object_set(facts, "history", history) != 0 ||
+        put_staleness(job, facts) != 0) {
+        json_decref(facts);
+        facts = NULL;
+    }
+    json_decref(history);
+    return facts;
+}
+
+/* While a task changes the training: what was so before. */
+static int put_facts(const struct job *job, json_t *document)
+{
+    const struct train *t = train_of(job);
+    json_t *facts;
+    int rc;
+
+    if (t->shown != NULL && !t->task->rested) {
+        return json_object_update(document, t->shown);
+    }
+    facts = train_facts(job);
+    rc = facts != NULL ? json_object_update(document, facts) : -1;
+    json_decref(facts);
+    return rc;
+}
+
 int train_describe(const struct job *job, json_t *document)
 {
     const struct train *t = train_of(job);
-    json_t *history;
 
     if (t == NULL || t->training == NULL) {
         return 0;
     }
-    history = training_history(t->training);
-    if (json_object_set_new(
-            document, "epoch",
-            json_integer((json_int_t)training_epochs_done(t->training))) != 0 ||
-        json_object_set_new(
-            document, "version",
-            json_integer((json_int_t)training_version(t->training))) != 0 ||
-        json_object_set_new(
-            document, "samples",
-            json_integer((json_int_t)training_samples(t->training))) != 0 ||
-        json_object_set_new(document, "seconds", json_real(train_seconds(t))) !=
-            0 ||
-        history == NULL) {
-        json_decref(history);
-        return -1;
-    }
-    return json_object_set_new(document, "history", history) |
+    return put_facts(job, document) |
+           json_object_set_new(document, "seconds",
+                               json_real(train_seconds(t))) |
            json_object_set_new(document, "traffic", traffic_json(&t->traffic)) |
            ports_put(job, t->http_port, t->socket_port, document) |
-           put_staleness(job, document) | train_shards_describe(job, document);
+           train_shards_describe(job, document);
 }
 
 void train_position(const struct job *job, struct engine_position *out)
 {
     const struct training *t = train_of(job)->training;
 
+    train_rest(job);
     out->trained = training_epochs_done(t);
     out->step = training_step(t);
     out->finished = training_finished(t);
@@ -388,11 +433,6 @@ void train_position(const struct job *job, struct engine_position *out)
         out->trained++; /* only its validation is missing */
         out->step = 0;
     }
-}
-
-const struct training *train_training(const struct job *job)
-{
-    return train_of(job)->training;
 }
 
 static void train_rows(struct job *job, uint64_t rows)

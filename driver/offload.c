@@ -34,8 +34,10 @@ struct offload {
     bool running;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t wake;
+    pthread_cond_t idle; /* working is 0 */
     struct task_list todo;
     struct task_list finished;
+    unsigned working; /* tasks whose work is not over */
     bool ending;
     int wake_fd; /* written by the thread */
     struct event *event;
@@ -81,6 +83,9 @@ static void *thread_main(void *arg)
             t->work(t->argument);
             (void)pthread_mutex_lock(&o->lock);
             list_add(&o->finished, t);
+            if (--o->working == 0) {
+                (void)pthread_cond_signal(&o->idle);
+            }
             (void)!write(o->wake_fd, &one, sizeof(one));
         } else if (o->ending) {
             break;
@@ -148,6 +153,7 @@ int offload_create(struct event_base *base, struct offload **out,
     list_init(&o->finished);
     (void)pthread_mutex_init(&o->lock, NULL);
     (void)pthread_cond_init(&o->wake, NULL);
+    (void)pthread_cond_init(&o->idle, NULL);
     o->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (o->wake_fd < 0) {
         rc = err_errno(err, ERR_IO, errno, "eventfd");
@@ -191,6 +197,7 @@ void offload_destroy(struct offload **offload)
         (void)close(o->wake_fd);
     }
     (void)pthread_cond_destroy(&o->wake);
+    (void)pthread_cond_destroy(&o->idle);
     (void)pthread_mutex_destroy(&o->lock);
     mem_free(o);
     *offload = NULL;
@@ -207,7 +214,17 @@ int offload_run(struct offload *o, void (*work)(void *argument),
     *t = (struct task){NULL, work, done, argument};
     (void)pthread_mutex_lock(&o->lock);
     list_add(&o->todo, t);
+    o->working++;
     (void)pthread_cond_signal(&o->wake);
     (void)pthread_mutex_unlock(&o->lock);
     return 0;
+}
+
+void offload_wait(struct offload *o)
+{
+    (void)pthread_mutex_lock(&o->lock);
+    while (o->working != 0) {
+        (void)pthread_cond_wait(&o->idle, &o->lock);
+    }
+    (void)pthread_mutex_unlock(&o->lock);
 }

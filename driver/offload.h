@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * offload: one helper thread for work that would hold the event loop: syncing
- * snapshots to disk, interleaving predictions. Tasks run in the order in which
- * they were given; `done` is called on the loop afterwards. Work must touch
- * nothing that the loop touches meanwhile.
+ * snapshots to disk, interleaving predictions, changing large vectors. Tasks
+ * run in the order in which they were given; `done` is called on the loop
+ * afterwards. Work must touch nothing that the loop touches meanwhile.
  */
 #ifndef DRIVER_OFFLOAD_H
 #define DRIVER_OFFLOAD_H
@@ -22,5 +22,9 @@ void offload_destroy(struct offload **offload);
 int offload_run(struct offload *offload, void (*work)(void *argument),
                 void (*done)(void *argument), void *argument,
                 struct err *err) ERR_CHECKED;
+
+/* Waits until all work given so far is over; `done` is called later, from the
+ * loop, as ever. */
+void offload_wait(struct offload *offload);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "driver/work.h"
 
+struct daemon;
 struct engine_position;
 struct http_exchange;
 struct job;
@@ -21,17 +22,25 @@ struct train_join {
 };
 int train_join(struct job *job, const struct train_join *join,
                struct training_assignment *out, struct err *err) ERR_CHECKED;
-/* After it the job may have ended. */
-int train_update(struct job *job, const struct training_update *update,
-                 struct training_reply *out, struct err *err) ERR_CHECKED;
+/* An update: values in another encoding than float32 (a number of the Encoding
+ * enum) become floats first. Touches nothing but the training and may run off
+ * the loop; its end is to be told train_updated(). */
+int train_apply(struct job *job, int encoding, struct view bytes,
+                struct training_update *update, struct training_reply *out,
+                struct err *err) ERR_CHECKED;
+/* rc and *err are those of train_apply(); returns rc. After it the job may have
+ * ended. */
+int train_updated(struct job *job, const struct training_update *update, int rc,
+                  const struct training_reply *out,
+                  struct err *err) ERR_CHECKED;
 
 /* An update of so many bytes came, whatever will become of it. */
 void train_pushed(struct job *job, size_t bytes);
 
-/* The values [begin, end) of an update in another encoding than float32 (a
- * number of the Encoding enum), as floats that are the job's until the next
- * call. Refused and named: an encoding that is not the job's, another range
- * than its updates have, and what is malformed. */
+/* The values [begin, end) of an update in another encoding than float32, as
+ * floats that are the job's until the next call. Refused and named: an encoding
+ * that is not the job's, another range than its updates have, and what is
+ * malformed. */
 int train_decode(struct job *job, int encoding, struct view bytes,
                  uint64_t begin, uint64_t end, const uint8_t **values,
                  struct err *err) ERR_CHECKED;
@@ -61,7 +70,41 @@ int train_model(const struct job *job, struct buf *out,
                 struct err *err) ERR_CHECKED;
 /* Epochs whose rounds are all complete, and rounds of the one after them. */
 void train_position(const struct job *job, struct engine_position *out);
-const struct training *train_training(const struct job *job);
+
+/* ---- off the loop (train_off.c) ---- */
+
+struct train_task;
+struct train_task_class {
+    bool changes; /* the training; else it only reads it */
+    void (*work)(struct train_task *task); /* on the helper */
+    /* On the loop, as no task of the job. The job may have ended after it. */
+    void (*done)(struct train_task *task);
+    /* Instead of done: answers the owner, the job goes. NULL: has none. */
+    void (*drop)(struct http_exchange *x);
+    void (*release)(struct train_task *task);
+};
+/* The first member of what the work needs. */
+struct train_task {
+    const struct train_task_class *class;
+    struct job *job;
+    struct train *train;       /* NULL: it is gone */
+    struct training *training; /* for work */
+    struct http_exchange *x;   /* the owner; NULL: none, or he has left */
+    bool rested;               /* the work was waited for */
+};
+/* Whether work on the values is to be done off the loop. */
+bool train_is_large(const struct job *job);
+/* Begins a task of a job that has none; x (may be NULL) is held. On failure
+ * nothing has happened. */
+int train_begin(struct job *job, struct train_task *task,
+                const struct train_task_class *class, struct http_exchange *x,
+                struct err *err) ERR_CHECKED;
+/* If a task of the job runs: holds x, and calls the handler when it is over (or
+ * the job has ended). Else false. */
+typedef void train_handler(struct daemon *d, struct http_exchange *x,
+                           struct job *job);
+bool train_park(struct job *job, struct http_exchange *x,
+                train_handler *handler);
 
 /* ---- parts of a training on several servers ---- */
 

@@ -59,6 +59,85 @@ static int pack_changes(const struct job *job, const struct changes *c,
     return rc;
 }
 
+/* ---- much of a large model ---- */
+
+struct pack_task {
+    struct train_task task;
+    uint64_t begin, end;
+    struct changes changes;
+    struct buf body;
+    int rc;
+    struct err err;
+};
+
+static void pack_work(struct train_task *task)
+{
+    struct pack_task *p = (struct pack_task *)task;
+
+    p->rc = pack_changes(task->job, &p->changes, p->begin, p->end, &p->body,
+                         &p->err);
+}
+
+static void answer(struct job *job, struct http_exchange *x, int rc,
+                   struct buf *body, const struct err *err)
+{
+    if (rc != 0) {
+        http_reply_error(x, err);
+        return;
+    }
+    train_put_etag(job, x);
+    train_pulled(job, body->len);
+    http_reply_buf(x, 200, "application/x-protobuf", body);
+}
+
+static void pack_done(struct train_task *task)
+{
+    struct pack_task *p = (struct pack_task *)task;
+
+    if (task->x != NULL) {
+        answer(task->job, task->x, p->rc, &p->body, &p->err);
+    }
+}
+
+static void pack_release(struct train_task *task)
+{
+    struct pack_task *p = (struct pack_task *)task;
+
+    buf_deinit(&p->body);
+    mem_free(p->changes.bounds);
+    mem_free(p);
+}
+
+static const struct train_task_class pack_class = {.work = pack_work,
+                                                   .done = pack_done,
+                                                   .drop = train_say_closed,
+                                                   .release = pack_release};
+
+/* The changes move in on success. */
+static int begin_pack(struct job *job, struct http_exchange *x,
+                      struct changes *changes, uint64_t begin, uint64_t end,
+                      struct err *err)
+{
+    struct pack_task *p = mem_zalloc(sizeof(*p));
+    int rc;
+
+    if (p == NULL) {
+        return err_nomem(err);
+    }
+    p->begin = begin;
+    p->end = end;
+    p->changes = *changes;
+    buf_init(&p->body, SIZE_MAX / 2);
+    rc = train_begin(job, &p->task, &pack_class, x, err);
+    if (rc != 0) {
+        p->changes = (struct changes){0};
+        pack_release(&p->task);
+        return rc;
+    }
+    *changes = (struct changes){0};
+    return 0;
+}
+
 bool train_send_changes(struct job *job, struct http_exchange *x,
                         const struct train_query *q, uint64_t begin,
                         uint64_t end)
@@ -76,14 +155,17 @@ bool train_send_changes(struct job *job, struct http_exchange *x,
     buf_init(&body, SIZE_MAX / 2);
     rc = find_changes(t, q->since, (size_t)begin, (size_t)end, &c, &err);
     if (rc == 0 && c.values <= (end - begin) / 8 * MOST) {
-        rc = pack_changes(job, &c, begin, end, &body, &err);
-        sent = rc == 0;
+        sent = true;
+        if (train_is_large(job) && c.values > TRAIN_LARGE) {
+            rc = begin_pack(job, x, &c, begin, end, &err);
+        } else {
+            rc = pack_changes(job, &c, begin, end, &body, &err);
+            answer(job, x, rc, &body, &err);
+            rc = 0;
+        }
     }
     if (rc != 0) {
         http_reply_error(x, &err);
-    } else if (sent) {
-        train_pulled(job, body.len);
-        http_reply_buf(x, 200, "application/x-protobuf", &body);
     }
     buf_deinit(&body);
     mem_free(c.bounds);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * train_decode: updates in fewer bytes become floats again, in memory that the
- * job keeps: one update is looked at at a time, on the loop's thread. What is
- * refused here has not been near the training; it is counted and logged as
- * other refused updates are (job_train.c).
+ * job keeps: one update is looked at at a time. What is refused here has not
+ * been near the training; it is counted and logged as other refused updates are
+ * (job_train.c).
  */
 #include "driver/train_parts.h"
 
 #include "common/mem.h"
 #include "common/model/update_code.h"
-#include "driver/daemon.h"
-#include "driver/metrics.h"
 
 static int decode(struct job *job, enum codec_kind kind, struct view bytes,
                   uint64_t begin, uint64_t end, struct err *err)
@@ -46,11 +44,8 @@ int train_decode(struct job *job, int encoding, struct view bytes,
     /* the numbers of the message are those of enum codec_kind */
     int rc = decode(job, (enum codec_kind)encoding, bytes, begin, end, err);
 
-    if (rc != 0) {
-        job->daemon->metrics->updates_refused++;
-        job_log(job, "update refused: %s", err != NULL ? err->msg : "");
-        return rc;
+    if (rc == 0) {
+        *values = (const uint8_t *)train_of(job)->decoded;
     }
-    *values = (const uint8_t *)train_of(job)->decoded;
-    return 0;
+    return rc;
 }

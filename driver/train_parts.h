@@ -5,7 +5,7 @@
  * train_serve.c (parameters and those who wait for them), train_changes.c
  * (parts of them), train_report.c (events), train_save.c (snapshots),
  * train_shards.c (a part of the parameters), job_gather.c (the parts put
- * together).
+ * together), train_off.c (large models: work off the loop).
  */
 #ifndef DRIVER_TRAIN_PARTS_H
 #define DRIVER_TRAIN_PARTS_H
@@ -18,6 +18,7 @@
  * references while their bytes are on the way. */
 struct version {
     unsigned refs;
+    struct offload *helper; /* frees it, if it is large; or NULL */
     uint64_t version;
     float *values;
     size_t count;
@@ -48,6 +49,8 @@ struct compat;
 struct event;
 struct gather;
 struct compat_layout;
+struct offload;
+struct parked;
 
 struct train {
     struct model *model;
@@ -62,6 +65,14 @@ struct train {
     uint64_t epochs_reported;
     uint64_t first_kept; /* epochs before it are in the event log already */
     bool complete;
+    /* off the loop */
+    bool large;
+    struct train_task *task; /* that runs, or NULL */
+    json_t *shown;           /* facts, while it changes the training */
+    struct parked *parked;   /* requests that wait for it, in order */
+    struct parked *parked_last;
+    bool want_save;        /* when it is over */
+    bool want_finish;      /* likewise */
     struct compat *compat; /* ports of the Elephas protocol, or NULL */
     struct compat_layout *layout;
     unsigned http_port; /* 0: none */
@@ -106,6 +117,8 @@ int train_result(struct job *job, const struct work_result *r,
                  struct training_reply *reply, struct err *err) ERR_CHECKED;
 const struct model *train_model_of(const struct job *job);
 int train_describe(const struct job *job, json_t *document);
+/* What the document says of struct training; NULL without memory. */
+json_t *train_facts(const struct job *job);
 void train_destroy(struct job *job);
 
 /* ---- train_shards.c: nothing of it is done to a training on one server ----
@@ -140,8 +153,8 @@ void train_ports_close(struct train *t);
 
 /* ---- train_serve.c ---- */
 
-/* A reference to the current version with at least `count` values; NULL
- * without memory. */
+/* A reference to the current version with at least `count` values, which is
+ * copied if need be; NULL without memory. */
 struct version *train_version(struct train *t, size_t count);
 
 /* What has changed since a version: ranges, and the floats in them. */
@@ -166,11 +179,17 @@ void train_dismiss(struct job *job);
 void train_send_back(struct job *job);
 void version_put(void *version);
 
+/* Adds the ETag of the current version to a reply. */
+void train_put_etag(const struct job *job, struct http_exchange *x);
+/* Answers: the job takes no more. */
+void train_say_closed(struct http_exchange *x);
+
 /* ---- train_changes.c ---- */
 
 /* Answers with what has changed since the version that the asker has. False: it
  * is to be sent the whole range, because it has none of this lineage or would
- * be sent nearly all of it; it was not answered. */
+ * be sent nearly all of it; it was not answered. Much of a large model is put
+ * together off the loop: the answer comes later. */
 bool train_send_changes(struct job *job, struct http_exchange *x,
                         const struct train_query *q, uint64_t begin,
                         uint64_t end);
@@ -191,6 +210,8 @@ double train_seconds(const struct train *t);
 int train_restore(struct job *job, struct err *err) ERR_CHECKED;
 /* Saves when it is time to; epoch: one was just completed. */
 void train_save_sometimes(struct job *job, bool epoch);
+/* Of a large model: saves when no task runs. */
+void train_save_later(struct job *job);
 int train_save_now(struct job *job, struct err *err) ERR_CHECKED;
 /* The daemon stops: the job goes on later. */
 int train_suspend(struct job *job, struct err *err) ERR_CHECKED;
@@ -199,5 +220,23 @@ int train_suspend(struct job *job, struct err *err) ERR_CHECKED;
 void train_finish(struct job *job);
 /* The Model of a job that did not get to its end. */
 int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
+
+/* ---- train_off.c ---- */
+
+/* Parameters: 1 MiB. A model of so many is worked on on the loop. */
+#define TRAIN_LARGE ((size_t)256 << 10)
+
+/* At the end of the start: whether work on the values is done off the loop. Not
+ * so of a training with Elephas ports or on several servers. */
+void train_off_begin(struct job *job);
+/* The job's work ends: waits for the task that runs and answers its owner. */
+void train_off_end(struct job *job);
+/* When job->work is gone: handles what is parked, which is told so. */
+void train_off_dismiss(struct job *job, const struct train *t);
+/* Frees the values and the model. */
+void train_off_free(struct job *job, struct train *t);
+/* Waits until the task that runs, if one does, no longer touches the training.
+ * What follows from it comes later, as ever. */
+void train_rest(const struct job *job);
 
 #endif

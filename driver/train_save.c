@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * train_save: what is kept of a training. Snapshots are taken on the loop (one
- * copy of the state) and written by the helper thread (job_save.h).
+ * train_save: what is kept of a training. Snapshots (one copy of the state) are
+ * taken on the loop, of a large model off it (train_off.c), and written by the
+ * helper thread (job_save.h).
  */
 #include "driver/train_parts.h"
 
@@ -50,8 +51,83 @@ int train_save_now(struct job *job, struct err *err)
 
 int train_suspend(struct job *job, struct err *err)
 {
+    train_rest(job);
     /* the last one is of a round that all servers have kept */
     return train_keeps_rounds(job) ? 0 : train_save_now(job, err);
+}
+
+/* ---- of a large model ---- */
+
+struct save_task {
+    struct train_task task;
+    struct job_snapshot snapshot;
+    int rc;
+    struct err err;
+};
+
+static void save_work(struct train_task *task)
+{
+    struct save_task *s = (struct save_task *)task;
+
+    s->snapshot.version = training_version(task->training);
+    s->rc = training_save(task->training, &s->snapshot.head, &s->err);
+}
+
+static void save_failed(struct job *job, const struct err *err)
+{
+    elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
+         E_STR("error", err->msg));
+}
+
+static void save_done(struct train_task *task)
+{
+    struct save_task *s = (struct save_task *)task;
+
+    if (s->rc == 0) {
+        s->rc = job_save_snapshot(task->job, &s->snapshot, &s->err);
+    }
+    if (s->rc != 0) {
+        task->train->saving--;
+        save_failed(task->job, &s->err);
+    }
+}
+
+static void save_release(struct train_task *task)
+{
+    buf_deinit(&((struct save_task *)task)->snapshot.head);
+    mem_free(task);
+}
+
+static const struct train_task_class save_class = {
+    .work = save_work, .done = save_done, .release = save_release};
+
+void train_save_later(struct job *job)
+{
+    struct train *t = train_of(job);
+    struct save_task *s;
+    struct err err = {0};
+    int rc;
+
+    t->want_save = t->task != NULL;
+    if (t->want_save) {
+        return;
+    }
+    t->last_save = train_now(); /* where it fails, too: not at every step */
+    s = mem_zalloc(sizeof(*s));
+    rc = s == NULL ? err_nomem(&err) : 0;
+    if (rc == 0) {
+        s->snapshot = (struct job_snapshot){.done = snapshot_done};
+        buf_init(&s->snapshot.head, SNAPSHOT_MAX);
+        rc = train_begin(job, &s->task, &save_class, NULL, &err);
+        if (rc != 0) {
+            save_release(&s->task);
+        }
+    }
+    if (rc != 0) {
+        save_failed(job, &err);
+        return;
+    }
+    t->saving++;
 }
 
 void train_save_sometimes(struct job *job, bool epoch)
@@ -62,6 +138,10 @@ void train_save_sometimes(struct job *job, bool epoch)
 
     if (t->saving != 0 || train_keeps_rounds(job) ||
         gap < (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS)) {
+        return;
+    }
+    if (train_is_large(job)) {
+        train_save_later(job);
         return;
     }
     if (train_save_now(job, &err) != 0) {
@@ -164,7 +244,73 @@ int train_model(const struct job *job, struct buf *out, struct err *err)
                        "servers; the model is put together at the end",
                        job->id);
     }
+    train_rest(job);
     return model_encode(t->model, training_state(t->training), out, err);
+}
+
+struct finish_task {
+    struct train_task task;
+    const struct model *model;
+    struct buf message;
+    int rc;
+    struct err err;
+};
+
+static void finish_work(struct train_task *task)
+{
+    struct finish_task *f = (struct finish_task *)task;
+
+    training_finalize(task->training);
+    f->rc = model_encode(f->model, training_state(task->training), &f->message,
+                         &f->err);
+}
+
+static void finish_done(struct train_task *task)
+{
+    struct finish_task *f = (struct finish_task *)task;
+
+    if (f->rc == 0) {
+        job_save_result(task->job, &f->message);
+    } else {
+        job_fail(task->job, &f->err);
+    }
+}
+
+static void finish_release(struct train_task *task)
+{
+    buf_deinit(&((struct finish_task *)task)->message);
+    mem_free(task);
+}
+
+static const struct train_task_class finish_class = {.changes = true,
+                                                     .work = finish_work,
+                                                     .done = finish_done,
+                                                     .release = finish_release};
+
+static void finish_large(struct job *job)
+{
+    struct train *t = train_of(job);
+    struct finish_task *f;
+    struct err err = {0};
+    int rc;
+
+    t->want_finish = t->task != NULL;
+    if (t->want_finish) {
+        return;
+    }
+    f = mem_zalloc(sizeof(*f));
+    rc = f == NULL ? err_nomem(&err) : 0;
+    if (rc == 0) {
+        f->model = t->model;
+        buf_init(&f->message, MODEL_WIRE_MAX);
+        rc = train_begin(job, &f->task, &finish_class, NULL, &err);
+        if (rc != 0) {
+            finish_release(&f->task);
+        }
+    }
+    if (rc != 0) {
+        job_fail(job, &err);
+    }
 }
 
 void train_finish(struct job *job)
@@ -174,6 +320,10 @@ void train_finish(struct job *job)
 
     if (job_spec_is_sharded(job->spec)) {
         train_gather(job);
+        return;
+    }
+    if (train_is_large(job)) {
+        finish_large(job);
         return;
     }
     buf_init(&model, MODEL_WIRE_MAX);
@@ -192,6 +342,7 @@ int train_salvage(struct job *job, struct err *err)
     struct buf model;
     int rc;
 
+    train_rest(job);
     if (training_version(t->training) == 0 || job_spec_is_sharded(job->spec) ||
         training_gate_epoch(t->training, 0) == TRAINING_CLOSED) {
         return 0; /* nothing was learnt, or nothing good */

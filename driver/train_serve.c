@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * train_serve: GET parameters of a training job; see train.h. The values of
- * a version are copied once, when the first reader asks, and all its readers
- * are sent from that copy: the training may go on while the bytes are on the
- * way.
+ * a version are copied once, when the first reader asks (off the loop if there
+ * are many), and all its readers are sent from that copy: the training may go
+ * on while the bytes are on the way.
  */
 #include "driver/train_parts.h"
 
@@ -12,46 +12,74 @@
 #include "driver/daemon.h"
 #include "driver/http.h"
 #include "driver/metrics.h"
+#include "driver/offload.h"
 #include "elephas/v1/parameters.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#define ETAG_SIZE 32
+
+static void free_version(void *argument)
+{
+    struct version *v = argument;
+
+    mem_free_aligned(v->values);
+    mem_free(v);
+}
+
+static void nothing(void *argument)
+{
+    (void)argument;
+}
+
 void version_put(void *version)
 {
     struct version *v = version;
 
-    if (v != NULL && --v->refs == 0) {
-        mem_free_aligned(v->values);
-        mem_free(v);
+    if (v == NULL || --v->refs != 0) {
+        return;
     }
+    if (v->helper == NULL ||
+        offload_run(v->helper, free_version, nothing, v, NULL) != 0) {
+        free_version(v);
+    }
+}
+
+static struct version *copy_version(const struct training *training,
+                                    size_t count)
+{
+    struct version *v = mem_zalloc(sizeof(*v));
+
+    if (v == NULL || (v->values = mem_floats(count)) == NULL) {
+        mem_free(v);
+        return NULL;
+    }
+    memcpy(v->values, training_state(training)->values, count * sizeof(float));
+    v->count = count;
+    v->version = training_version(training);
+    v->refs = 1;
+    return v;
+}
+
+static bool is_copied(const struct train *t, size_t count)
+{
+    const struct version *v = t->current;
+
+    return v != NULL && v->version == training_version(t->training) &&
+           v->count >= count;
 }
 
 struct version *train_version(struct train *t, size_t count)
 {
-    const struct model_state *state = training_state(t->training);
-    struct version *v = t->current;
-
-    if (v != NULL &&
-        (v->version != training_version(t->training) || v->count < count)) {
-        t->current = NULL;
-        version_put(v);
-        v = NULL;
+    if (!is_copied(t, count)) {
+        version_put(t->current);
+        t->current = copy_version(t->training, count);
     }
-    if (v == NULL) {
-        v = mem_zalloc(sizeof(*v));
-        if (v == NULL || (v->values = mem_floats(count)) == NULL) {
-            mem_free(v);
-            return NULL;
-        }
-        memcpy(v->values, state->values, count * sizeof(float));
-        v->count = count;
-        v->version = training_version(t->training);
-        v->refs = 1;
-        t->current = v;
+    if (t->current != NULL) {
+        t->current->refs++;
     }
-    v->refs++;
-    return v;
+    return t->current;
 }
 
 int train_head(const struct job *job, uint64_t begin, uint64_t end,
@@ -112,30 +140,29 @@ void train_pulled(struct job *job, size_t bytes)
     job->daemon->metrics->bytes_pulled += bytes;
 }
 
-static void send_parameters(struct job *job, struct http_exchange *x,
-                            const struct train_query *q)
+static const char *etag_text(const struct train *t, char text[ETAG_SIZE])
 {
-    struct train *t = train_of(job);
-    struct err err = {0};
-    struct version *v = NULL;
-    struct buf head;
-    char etag[32];
-    uint64_t begin;
-    uint64_t end;
-
-    (void)snprintf(etag, sizeof(etag), "\"%llu\"",
+    (void)snprintf(text, ETAG_SIZE, "\"%llu\"",
                    (unsigned long long)training_version(t->training));
+    return text;
+}
+
+void train_put_etag(const struct job *job, struct http_exchange *x)
+{
+    char etag[ETAG_SIZE];
+
+    etag_text(train_of(job), etag);
     http_reply_header(x, "ETag", etag);
-    if (http_knows(x, etag)) {
-        http_reply(x, 304, NULL, (struct view){NULL, 0});
-        return;
-    }
-    find_range(t, q, &begin, &end);
-    if (q->has_since && train_send_changes(job, x, q, begin, end)) {
-        return;
-    }
+}
+
+static void send_copy(struct job *job, struct http_exchange *x, uint64_t begin,
+                      uint64_t end)
+{
+    struct err err = {0};
+    struct version *v = train_version(train_of(job), (size_t)end);
+    struct buf head;
+
     buf_init(&head, 65536);
-    v = train_version(t, (size_t)end);
     if (v == NULL) {
         (void)err_nomem(&err);
         http_reply_error(x, &err);
@@ -143,6 +170,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
         http_reply_error(x, &err);
         version_put(v);
     } else {
+        train_put_etag(job, x);
         train_pulled(job, head.len + (size_t)(end - begin) * sizeof(float));
         http_reply_reference(
             x, 200, "application/x-protobuf", buf_view(&head),
@@ -151,6 +179,103 @@ static void send_parameters(struct job *job, struct http_exchange *x,
             version_put, v);
     }
     buf_deinit(&head);
+}
+
+void train_say_closed(struct http_exchange *x)
+{
+    http_reply_problem(x, 410, "state",
+                       "the job takes no more from this partition: end");
+}
+
+/* ---- a copy of a large model ---- */
+
+struct copy_task {
+    struct train_task task;
+    uint64_t begin, end; /* what the owner is sent */
+    struct version *version;
+};
+
+static void copy_work(struct train_task *task)
+{
+    struct copy_task *c = (struct copy_task *)task;
+
+    c->version = copy_version(task->training, (size_t)c->end);
+}
+
+static void copy_done(struct train_task *task)
+{
+    struct copy_task *c = (struct copy_task *)task;
+    struct train *t = task->train;
+
+    if (c->version != NULL) {
+        c->version->helper = task->job->daemon->vectors;
+        version_put(t->current);
+        t->current = c->version;
+        c->version = NULL;
+        if (task->x != NULL) {
+            send_copy(task->job, task->x, c->begin, c->end);
+        }
+    } else if (task->x != NULL) {
+        http_reply_problem(task->x, 503, "nomem", "out of memory");
+    }
+}
+
+static void copy_release(struct train_task *task)
+{
+    struct copy_task *c = (struct copy_task *)task;
+
+    version_put(c->version);
+    mem_free(c);
+}
+
+static const struct train_task_class copy_class = {.work = copy_work,
+                                                   .done = copy_done,
+                                                   .drop = train_say_closed,
+                                                   .release = copy_release};
+
+static void begin_copy(struct job *job, struct http_exchange *x, uint64_t begin,
+                       uint64_t end)
+{
+    struct copy_task *c = mem_zalloc(sizeof(*c));
+    struct err err = {0};
+    int rc = c == NULL ? err_nomem(&err) : 0;
+
+    if (rc == 0) {
+        c->begin = begin;
+        c->end = end;
+        rc = train_begin(job, &c->task, &copy_class, x, &err);
+        if (rc != 0) {
+            copy_release(&c->task);
+        }
+    }
+    if (rc != 0) {
+        http_reply_error(x, &err);
+    }
+}
+
+/* Of a large model, the answer may come later; a task of the job runs then. */
+static void send_parameters(struct job *job, struct http_exchange *x,
+                            const struct train_query *q)
+{
+    struct train *t = train_of(job);
+    char etag[ETAG_SIZE];
+    uint64_t begin;
+    uint64_t end;
+
+    if (http_knows(x, etag_text(t, etag))) {
+        train_put_etag(job, x);
+        http_reply(x, 304, NULL, (struct view){NULL, 0});
+        return;
+    }
+    find_range(t, q, &begin, &end);
+    if (q->has_since && train_send_changes(job, x, q, begin, end)) {
+        return;
+    }
+    if (train_is_large(job) && !is_copied(t, (size_t)end)) {
+        begin_copy(job, x, begin, end);
+    } else {
+        send_copy(job, x, begin, end);
+    }
 }
 
 /* ---- waiting ---- */
@@ -197,12 +322,6 @@ static void on_deadline(void *context, struct http_exchange *x)
     http_reply(x, 204, NULL, (struct view){NULL, 0});
 }
 
-static void say_closed(struct http_exchange *x)
-{
-    http_reply_problem(x, 410, "state",
-                       "the job takes no more from this partition: end");
-}
-
 static void hold(struct job *job, struct http_exchange *x,
                  const struct train_query *q)
 {
@@ -244,7 +363,7 @@ void train_parameters(struct job *job, struct http_exchange *x,
         send_parameters(job, x, q);
         return;
     case TRAINING_CLOSED:
-        say_closed(x);
+        train_say_closed(x);
         return;
     case TRAINING_WAIT:
         if (q->wait_ms == 0) {
@@ -261,7 +380,9 @@ void train_wake(struct job *job)
     struct train *t = train_of(job);
     struct waiter *next;
 
-    for (struct waiter *w = t->waiters; w != NULL; w = next) {
+    /* with a task, the rest is looked at when it is over */
+    for (struct waiter *w = t->waiters; w != NULL && t->task == NULL;
+         w = next) {
         struct http_exchange *x = w->x;
         struct train_query q = w->query;
         enum training_gate g = gate(t, &q);
@@ -274,7 +395,7 @@ void train_wake(struct job *job)
         if (g == TRAINING_READY) {
             send_parameters(job, x, &q);
         } else {
-            say_closed(x);
+            train_say_closed(x);
         }
     }
 }
@@ -299,6 +420,6 @@ void train_dismiss(struct job *job)
         struct http_exchange *x = t->waiters->x;
 
         take_off(t->waiters);
-        say_closed(x);
+        train_say_closed(x);
     }
 }

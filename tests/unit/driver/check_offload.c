@@ -81,6 +81,20 @@ START_TEST(works_in_order)
 }
 END_TEST
 
+START_TEST(waits_for_the_work_only)
+{
+    offload_wait(f.offload); /* for nothing */
+    give_all();
+    offload_wait(f.offload);
+    ck_assert_int_eq(f.work_count, TASKS);
+    ck_assert_int_eq(f.done_count, 0); /* is for the loop */
+    while (f.done_count < TASKS) {
+        (void)event_base_loop(f.base, EVLOOP_ONCE);
+    }
+    offload_wait(f.offload);
+}
+END_TEST
+
 START_TEST(finishes_before_it_ends)
 {
     give_all();
@@ -118,6 +132,7 @@ static TCase *all(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, works_in_order);
+    tcase_add_test(tc, waits_for_the_work_only);
     tcase_add_test(tc, finishes_before_it_ends);
     tcase_add_test(tc, survives_refused_memory);
     return tc;

@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Trainings of a large model: their values are worked on off the daemon's loop.
+What comes out is what the loop would have made of them, whoever is killed,
+stopped or goes away meanwhile, and small requests of others are not held up.
+
+A training with Elephas ports is worked on on the loop: it is what the others
+are compared with.
+"""
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from system import run  # noqa: E402
+
+SIDE = 1500
+PARAMETERS = SIDE * SIDE + SIDE
+ROWS = 64
+# On a machine that does other things too; it is about 10 ms.
+LONGEST = 1.0
+
+
+def dense(name, units):
+    return {"module": "keras.layers", "class_name": "Dense", "registered_name": None, "build_config": None,
+            "config": {"name": name, "units": units, "use_bias": False, "activation": "linear"}}
+
+
+def write_input(s):
+    source = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
+              "config": {"name": "input", "batch_shape": [None, SIDE], "dtype": "float32"}}
+    with open(s.path("m.json"), "w", encoding="utf-8") as f:
+        json.dump({"module": "keras", "class_name": "Sequential", "registered_name": None,
+                   "config": {"name": "large", "trainable": True,
+                              "layers": [source, dense("wide", SIDE), dense("out", 1)]}}, f)
+    with open(s.path("d.csv"), "w", encoding="utf-8") as f:
+        for i in range(ROWS):  # both labels in each partition: no order of updates looks like divergence
+            f.write(",".join("%.4f" % ((i * 7 + j) % 10 / 1e4) for j in range(SIDE)) + ",%d\n" % (i // 2 % 2))
+
+
+def begin(s, *options, epochs=12):
+    out = s.submit("train", "--model", s.path("m.json"), "--data", s.path("d.csv"), "--label", SIDE, "--loss", "mse",
+                   "--optimizer", "sgd", "--workers", 2, "--seed", 3, "--batch-size", 16, "--epochs", epochs, "--no-wait",
+                   "--json", "--output", s.path("o.keras"), *options)
+    assert out.status == 0, out.err
+    return out.last["job"]
+
+
+def document(s, job):
+    return s.get_json(f"/v1/jobs/{job}")
+
+
+def until(condition, timeout=120):
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.02)
+    return found
+
+
+def end(s, job):
+    got = until(lambda: (d := document(s, job))["state"] in ("done", "failed", "cancelled") and d)
+    assert got["state"] == "done", got
+    return got
+
+
+def result(s, job):
+    end(s, job)
+    return s.model_values(job, PARAMETERS).tobytes()
+
+
+def reaches(s, job, version):
+    def there():
+        d = document(s, job)
+        assert d["state"] not in ("failed", "cancelled"), d
+        return (d.get("version") or 0) >= version
+    until(there)
+
+
+def on_the_loop(s, *options, epochs=12):
+    return result(s, begin(s, "--http-port", 0, *options, epochs=epochs))
+
+
+class Asker(threading.Thread):
+    """Asks for /healthz until it is told to stop."""
+
+    def __init__(self, s):
+        super().__init__(daemon=True)
+        self.s, self.longest, self.count, self.over = s, 0, 0, False
+
+    def run(self):
+        while not self.over:
+            began = time.monotonic()
+            assert self.s.request("GET", "/healthz", token=False)[0] == 200
+            self.longest = max(self.longest, time.monotonic() - began)
+            self.count += 1
+            time.sleep(0.002)
+
+
+def the_same_bits_and_no_stall(s):
+    s.daemon()
+    write_input(s)
+    for options in ((), ("--frequency", "batch"), ("--compress", "bf16")):
+        epochs = 6 if options else 12
+        want = on_the_loop(s, *options, epochs=epochs)
+        job = begin(s, *options, epochs=epochs)
+        reaches(s, job, 1)
+        asker = Asker(s)
+        asker.start()
+        got = result(s, job)
+        asker.over = True
+        asker.join()
+        assert got == want, f"{options}: not the values that the loop makes"
+        assert asker.count > 0 and asker.longest < LONGEST, (options, asker.count, asker.longest)
+
+
+def updates_count_once(s):
+    """Each epoch of each worker is a version, whoever is killed meanwhile."""
+    s.daemon()
+    write_input(s)
+    job = begin(s, "--mode", "asynchronous", epochs=15)
+    reaches(s, job, 4)
+    os.kill(document(s, job)["partitions"][1]["pid"], signal.SIGKILL)
+    reaches(s, job, 8)
+    assert s.stop() == 0
+    s.daemon()
+    reaches(s, job, 12)
+    got = end(s, job)
+    assert got["version"] == 30 and len(got["history"]["loss"]) == 15, got
+
+
+def stopped_and_killed_in_the_middle(s):
+    s.daemon()
+    write_input(s)
+    want = on_the_loop(s, epochs=16)
+    job = begin(s, epochs=16)
+    for how, version in ((signal.SIGTERM, 2), (signal.SIGKILL, 5), (signal.SIGTERM, 8)):
+        reaches(s, job, version)
+        assert s.stop(how) == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+        s.daemon()
+        reaches(s, job, 1)
+    reaches(s, job, 11)
+    os.kill(document(s, job)["partitions"][0]["pid"], signal.SIGKILL)
+    assert result(s, job) == want, "not the values of a training that was left alone"
+
+
+def leave(s, job, over):
+    """Clients that ask for what takes long, and do not wait for it."""
+    host, port = s.url.split("//")[1].split(":")
+    with open(os.path.join(s.state, "token"), encoding="utf-8") as f:
+        token = f.read().strip()
+    while not over:
+        for what in (f"/v1/jobs/{job}/parameters?state=1", f"/v1/jobs/{job}/model",
+                     f"/v1/jobs/{job}/parameters?begin=5&end=9"):
+            try:
+                with socket.create_connection((host, int(port)), timeout=10) as c:
+                    c.sendall(f"GET {what} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+                    time.sleep(0.01)
+            except OSError:
+                pass  # what becomes of it is not its business
+
+
+def clients_that_leave(s):
+    s.daemon()
+    write_input(s)
+    want = on_the_loop(s)
+    job = begin(s)
+    reaches(s, job, 1)
+    over = []
+    leaver = threading.Thread(target=leave, args=(s, job, over), daemon=True)
+    leaver.start()
+    got = result(s, job)
+    over.append(True)
+    leaver.join()
+    assert got == want
+
+
+def readers_see_whole_versions(s):
+    """The same version is the same bytes, and another one is not."""
+    s.daemon()
+    write_input(s)
+    job = begin(s, "--mode", "asynchronous", epochs=15)
+    reaches(s, job, 1)
+    seen = {}
+    while document(s, job)["state"] == "running" and len(seen) < 12:
+        status, body = s.request("GET", f"/v1/jobs/{job}/parameters")
+        if status == 200:
+            # job, version, ...; the values are behind the head
+            head, values = body[:-4 * PARAMETERS], body[-4 * PARAMETERS:]
+            assert seen.setdefault(head, values) == values, "one version, two vectors"
+    assert len(seen) > 1 and len(set(seen.values())) == len(seen), len(seen)
+    assert end(s, job)["version"] == 30
+
+
+def cancelled_in_the_middle(s):
+    s.daemon()
+    write_input(s)
+    for version in (0, 1, 3, 4):
+        job = begin(s, "--mode", "asynchronous", epochs=1000)
+        reaches(s, job, version)
+        pids = [p["pid"] for p in document(s, job).get("partitions", [])]
+        assert s.request("DELETE", f"/v1/jobs/{job}")[0] == 202
+        got = until(lambda: (d := document(s, job))["state"] == "cancelled" and d)
+        assert got["version"] >= version, got
+        if version != 0:  # what was learnt is kept
+            until(lambda: s.request("GET", f"/v1/jobs/{job}/model")[0] == 200)
+        until(lambda: not any(pid and os.path.exists(f"/proc/{pid}/fd") for pid in pids))
+    job = begin(s, epochs=1000)
+    reaches(s, job, 1)
+    assert s.stop() == 0
+
+
+if __name__ == "__main__":
+    run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, clients_that_leave,
+         readers_see_whole_versions, cancelled_in_the_middle])
