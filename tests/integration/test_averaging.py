@@ -180,11 +180,16 @@ def train_diverging(s, rate, *options):
 
 
 def a_diverging_run_is_stopped_and_named(s):
-    """At a rate of 10 losses stay finite: they are huge, and then units are dead and the loss is ln 10."""
+    """At a rate of 10 losses stay finite: they are huge, and then units are dead and the loss is ln 10.
+
+    How huge depends on the order of updates, where there is one: one in twelve asynchronous runs ends
+    its first epoch below 10,000 times the first loss, which is allowed. At 1000 none did.
+    """
     s.daemon()
     for mode in ("synchronous", "asynchronous", "hogwild"):
         for frequency in ("epoch", "batch"):
-            for rate in (10, 1e6):
+            ordered = mode == "synchronous" or frequency == "epoch"
+            for rate in (10 if ordered else 1000, 1e6):
                 out = train_diverging(s, rate, "--mode", mode, "--frequency", frequency)
                 assert out.status == 2, (mode, frequency, rate, out)
                 assert "diverges" in out.err and "learning rate" in out.err, (mode, frequency, rate, out.err)

@@ -6,6 +6,7 @@ Prints one line for each offence and ends with status 1 if there is any:
 opening comment, line length, file and function length, nesting, the
 dependency law, allocation outside common/mem, mutable file-scope state.
 """
+import glob
 import os
 import re
 import sys
@@ -135,6 +136,9 @@ def main():
             for name in sorted(names):
                 if name.endswith((".c", ".h")):
                     lint.file(os.path.relpath(os.path.join(folder, name), root))
+    for path in sorted(glob.glob(os.path.join(root, "tests", "*", "test_*"))):
+        if not os.access(path, os.X_OK):
+            lint.say(os.path.relpath(path, root), 0, "a test that cannot be executed")
     top = {"Makefile", "README.md", "LICENSE", "driver", "worker", "proto",
            "common", "tests", "deploy", "docs", "build"}
     for name in sorted(os.listdir(root)):
