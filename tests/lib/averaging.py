@@ -6,7 +6,7 @@ from collections import namedtuple
 from system import DATA
 
 COLUMNS = ["--label", "label", "--scale", 255, "--nb-classes", 10]
-Run = namedtuple("Run", "accuracy staleness error")
+Run = namedtuple("Run", "accuracy staleness error traffic", defaults=[None])
 
 # options of `train`, beside --workers and --seed
 A, B = ["--mode", "asynchronous"], ["--frequency", "batch"]
@@ -44,8 +44,9 @@ def one_run(s, workers, seed, way, epochs=10, model="mnist_mlp", batch=64):
                    "--output", s.path("m.keras"), "--json", *way)
     if out.status != 0:
         return Run(None, None, out.err)
-    staleness = s.get_json(f"/v1/jobs/{out.last['job']}").get("staleness") or {}
+    document = s.get_json(f"/v1/jobs/{out.last['job']}")
+    staleness = document.get("staleness") or {}
     out = s.submit("evaluate", "--model", s.path("m.keras"), "--data", f"{DATA}/mnist5k_test.csv.gz",
                    *COLUMNS, "--json", "--workers", 1)
     assert out.status == 0, out.err
-    return Run(out.last["metrics"]["acc"], staleness.get("mean"), None)
+    return Run(out.last["metrics"]["acc"], staleness.get("mean"), None, document.get("traffic"))

@@ -51,6 +51,14 @@ def test_stage_with_batches_and_validation(b):
     assert histories[0] == histories[1] and len(histories[0]["val_loss"]) == 2, histories
 
 
+def test_compressed_rounds_are_local_bit_for_bit(b):
+    """What is lost is drawn by seed, partition and step, whatever process computes the step."""
+    options = ["--batch-size", 512, "--epochs", 2, "--frequency", "batch", "--compress", "int8"]
+    for workers in (2, 3):  # resident, by stage
+        job = b.mnist(*options, "--workers", workers, *b.spark())
+        assert b.model(job) == b.model(b.mnist(*options, "--workers", workers)), b.job_log(job)
+
+
 def test_validation_data(b):
     options = ["--epochs", 1, "--workers", 2, "--validation-data", sparklib.TEST]
     job = b.mnist("--batch-size", 64, *options, *b.spark())

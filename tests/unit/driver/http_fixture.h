@@ -111,6 +111,12 @@ static inline void on_request(void *context, struct http_exchange *x)
                              release, f.big);
     } else if (strcmp(path, "file") == 0) {
         reply_file(x);
+    } else if (strcmp(path, "up") == 0) {
+        if (http_wants_upgrade(x, "elephas.v1")) {
+            http_reply_upgrade(x, "/v1/jobs/j1");
+        } else {
+            http_reply_problem(x, 426, "invalid", "upgrade");
+        }
     } else if (strcmp(path, "forget") == 0) {
         return;
     } else {
