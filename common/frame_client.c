@@ -5,6 +5,7 @@
  */
 #include "common/frame_client.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wire.h"
 #include "elephas/v1/frames.pb-c.h"
@@ -17,7 +18,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECT_TIMEOUT_MS 10000L
@@ -32,14 +32,6 @@ struct frame_client {
     int fd;
     bool used; /* a frame was answered on it */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* The Host header and what stands before the path, of "http://HOST[/PREFIX]".
  */
@@ -111,7 +103,7 @@ static int await(const struct frame_client *c, short events, int64_t deadline,
     struct pollfd p = {.fd = c->fd, .events = events};
 
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms();
         int n = poll(&p, 1, left < 0 ? 0 : (int)(left < 60000 ? left : 60000));
 
         if (n > 0) {
@@ -275,7 +267,7 @@ static int upgrade(struct frame_client *c, int *status, bool *refused,
                    struct err *err)
 {
     struct iovec io = {c->upgrade, strlen(c->upgrade)};
-    int64_t deadline = now_ms() + UPGRADE_TIMEOUT_MS;
+    int64_t deadline = clock_ms() + UPGRADE_TIMEOUT_MS;
     char head[HEAD_SIZE] = "";
     bool early;
     int rc = send_all(c, &io, 1, deadline, &early, err);
@@ -376,7 +368,7 @@ static int ask(struct frame_client *c, const struct frame_request *q,
     struct iovec io[] = {{header, sizeof(header)},
                          {(void *)(uintptr_t)q->body[0].data, q->body[0].len},
                          {(void *)(uintptr_t)q->body[1].data, q->body[1].len}};
-    int64_t deadline = now_ms() + q->timeout_ms;
+    int64_t deadline = clock_ms() + q->timeout_ms;
     bool early;
     int rc;
 

@@ -11,6 +11,7 @@
  */
 #include "common/http_client.h"
 
+#include "common/clock.h"
 #include "common/jget.h"
 #include "common/mem.h"
 
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #define DEFAULT_TIMEOUT_MS 60000L
 #define CONNECT_TIMEOUT_MS 10000L
@@ -49,14 +49,6 @@ struct exchange {
 static void *zalloc_for_curl(size_t n, size_t size)
 {
     return mem_zarray(n, size);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* An address without a scheme, as in STATE_DIR/address, is plain HTTP. */
@@ -232,7 +224,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *context)
     long status = 0;
     bool good;
 
-    x->last_ms = now_ms();
+    x->last_ms = clock_ms();
     (void)curl_easy_getinfo(x->client->curl, CURLINFO_RESPONSE_CODE, &status);
     good = status >= 200 && status < 300;
     if (good && x->request->on_data != NULL) {
@@ -281,7 +273,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *context)
     size_t len = size * n;
     curl_off_t expected = -1;
 
-    x->last_ms = now_ms();
+    x->last_ms = clock_ms();
     if (len > 5 && strncasecmp(data, "etag:", 5) == 0) {
         copy_etag(data + 5, len - 5, x->response->etag);
     } else if (len <= 2 && x->request->on_data == NULL) {
@@ -310,7 +302,7 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c,
     (void)d;
     if (q->interrupted != NULL && q->interrupted(q->context)) {
         x->failure = err_set(x->err, ERR_CANCELLED, "interrupted");
-    } else if (q->stream && now_ms() - x->last_ms > limit) {
+    } else if (q->stream && clock_ms() - x->last_ms > limit) {
         x->failure = err_set(x->err, ERR_TIMEOUT, "%s%s: nothing came for %g s",
                              x->client->url, q->path, (double)limit / 1000);
     }
@@ -547,7 +539,7 @@ int http_client_send(struct http_client *client,
     struct exchange x = {.client = client,
                          .request = request,
                          .response = response,
-                         .last_ms = now_ms(),
+                         .last_ms = clock_ms(),
                          .err = err};
     struct curl_slist *headers = NULL;
     char *url = NULL;

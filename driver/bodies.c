@@ -6,6 +6,7 @@
  */
 #include "driver/bodies.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 
 #include <event2/event.h>
@@ -14,7 +15,6 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SECOND_MS 1000
@@ -113,14 +113,6 @@ static void grant(struct bodies *b)
     }
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void begin_second(struct body_room *r, uint64_t now)
 {
     r->seen = r->came;
@@ -130,7 +122,7 @@ static void begin_second(struct body_room *r, uint64_t now)
 /* Who made no progress in his second no longer counts. */
 static void look(struct bodies *b)
 {
-    uint64_t now = now_ms();
+    uint64_t now = (uint64_t)clock_ms();
 
     for (struct body_room *r = b->held.first; r != NULL; r = r->next) {
         if (now - r->since >= SECOND_MS * 9 / 10) { /* ticks are not exact */
@@ -190,7 +182,7 @@ static void on_woken(evutil_socket_t fd, short what, void *arg)
         r = g->granted.first;
         if (r != NULL) {
             list_remove(r);
-            begin_second(r, now_ms());
+            begin_second(r, (uint64_t)clock_ms());
             list_add(&g->bodies->held, r);
         }
         (void)pthread_mutex_unlock(&g->bodies->lock);
@@ -284,7 +276,7 @@ static int wait_for_room(struct body_room *r)
         return ERR_NOMEM;
     }
     if (b->waiting.first == NULL) {
-        uint64_t now = now_ms();
+        uint64_t now = (uint64_t)clock_ms();
 
         for (struct body_room *h = b->held.first; h != NULL; h = h->next) {
             begin_second(h, now);

@@ -11,6 +11,7 @@
  */
 #include "driver/engine.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "driver/feed.h"
 #include "driver/lines.h"
@@ -25,7 +26,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KILL_AFTER_MS 400
@@ -237,14 +237,6 @@ static void announce(const struct worker *w)
 
 /* ---- workers and feeders that hang ---- */
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* A worker that waits for its feeder may do so as long as it takes. */
 static bool reads_rows(const struct worker *w)
 {
@@ -258,7 +250,7 @@ static void look_at(struct worker *w)
     int64_t idle;
     char text[128];
 
-    watchdog_look(&w->watchdog, process_pid(w->process), now_ms(), &stopped,
+    watchdog_look(&w->watchdog, process_pid(w->process), clock_ms(), &stopped,
                   &idle);
     if (stopped < o->stuck_ms &&
         (reads_rows(w) || idle < o->stuck_ms + IDLE_MORE_MS)) {
@@ -278,7 +270,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (run->feed != NULL && !run->ending) {
-        feed_look(run->feed, now_ms(), run->order.stuck_ms);
+        feed_look(run->feed, clock_ms(), run->order.stuck_ms);
     }
     for (uint32_t i = 0; i < run->count && !run->ending; i++) {
         struct worker *w = &run->workers[i];
@@ -287,7 +279,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
             look_at(w);
         }
         if (w->own != NULL) {
-            feed_look(w->own, now_ms(), run->order.stuck_ms);
+            feed_look(w->own, clock_ms(), run->order.stuck_ms);
         }
     }
 }

@@ -220,8 +220,7 @@ static int parse_length(const char *value, struct http_head *h, int *status,
     return 0;
 }
 
-/* Whether a comma-separated list holds the word. */
-static bool has_word(const char *list, const char *word)
+bool http_head_has_word(const char *list, const char *word)
 {
     size_t n = strlen(word);
 
@@ -251,9 +250,9 @@ static int note_header(const char *name, const char *value, struct http_head *h,
         }
         h->chunked = true;
     } else if (strcmp(name, "connection") == 0) {
-        if (has_word(value, "close")) {
+        if (http_head_has_word(value, "close")) {
             h->keep_alive = false;
-        } else if (h->minor == 0 && has_word(value, "keep-alive")) {
+        } else if (h->minor == 0 && http_head_has_word(value, "keep-alive")) {
             h->keep_alive = true;
         }
     } else if (strcmp(name, "expect") == 0 && h->minor == 1) {

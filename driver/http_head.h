@@ -59,6 +59,9 @@ int http_head_parse(char *text, char *scratch, size_t len,
                     struct http_head *out, int *status,
                     struct err *err) ERR_CHECKED;
 
+/* Whether a comma-separated list, as in "keep-alive, Upgrade", has the word;
+ * case does not matter, nor what follows a semicolon. */
+bool http_head_has_word(const char *list, const char *word);
 /* The value of a header (name in lower case), or NULL. */
 const char *http_head_header(const struct http_head *head, const char *name);
 /* Whether If-None-Match names this ETag (in quotes): the asker has it already

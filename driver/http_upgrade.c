@@ -9,31 +9,13 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
-#include <string.h>
-#include <strings.h>
-
-/* Whether a list of words, as in "keep-alive, Upgrade", has this one. */
-static bool has_word(const char *list, const char *word)
-{
-    size_t want = strlen(word);
-
-    while (list != NULL && *list != '\0') {
-        size_t len;
-
-        list += strspn(list, ", \t");
-        len = strcspn(list, ", \t");
-        if (len == want && strncasecmp(list, word, len) == 0) {
-            return true;
-        }
-        list += len;
-    }
-    return false;
-}
-
 bool http_wants_upgrade(const struct http_exchange *x, const char *protocol)
 {
-    return has_word(http_header(x, "connection"), "upgrade") &&
-           has_word(http_header(x, "upgrade"), protocol) &&
+    const char *connection = http_header(x, "connection");
+    const char *upgrade = http_header(x, "upgrade");
+
+    return connection != NULL && http_head_has_word(connection, "upgrade") &&
+           upgrade != NULL && http_head_has_word(upgrade, protocol) &&
            x->head.minor != 0 && !http_has_body(x);
 }
 

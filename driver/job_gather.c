@@ -8,6 +8,7 @@
  */
 #include "driver/train_parts.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/model/narrow.h"
 #include "driver/courier.h"
@@ -114,7 +115,7 @@ static void on_end(struct job *job, const char *why, bool hopeless)
         make_result(job);
         return;
     }
-    if (!hopeless && train_now() - g->began < PATIENCE_MS) {
+    if (!hopeless && clock_ms() - g->began < PATIENCE_MS) {
         if (g->again == NULL) {
             g->again = evtimer_new(job->daemon->base, on_again, job);
         }
@@ -173,7 +174,7 @@ static int begin(struct job *job, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    g->began = train_now();
+    g->began = clock_ms();
     g->vectors = g->state.count / g->model->parameters;
     narrow_put((const uint8_t *)own->values, g->model->parameters, g->vectors,
                (size_t)job->spec->begin, (size_t)job->spec->end,

@@ -9,6 +9,8 @@
  */
 #include "driver/train_parts.h"
 
+#include "common/clock.h"
+
 #include "driver/daemon.h"
 
 #include <event2/event.h>
@@ -26,7 +28,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (t->waiters != NULL || train_now() - t->heard < most) {
+    if (t->waiters != NULL || clock_ms() - t->heard < most) {
         return;
     }
     (void)err_set(&why, ERR_TIMEOUT,

@@ -6,6 +6,7 @@
  */
 #include "driver/train_parts.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "driver/daemon.h"
 #include "driver/engine.h"
@@ -115,7 +116,7 @@ void train_changed(struct job *job)
     train_wake(job);
     if (training_finished(t->training) && !t->complete) {
         t->complete = true;
-        t->ended = train_now();
+        t->ended = clock_ms();
         if (job_spec_is_sharded(job->spec)) {
             train_keep_end(
                 job); /* the workers end when all servers are there */
@@ -155,7 +156,7 @@ int train_join(struct job *job, const struct train_join *join,
         return refused(job, rc, err);
     }
     if (t->began == 0) {
-        t->began = t->epoch_began = train_now();
+        t->began = t->epoch_began = clock_ms();
         t->last_progress = t->began;
         t->last_save = t->began;
     }

@@ -103,8 +103,6 @@ static inline struct train *train_of(const struct job *job)
     return (struct train *)job->work;
 }
 
-int64_t train_now(void);
-
 /* ---- job_train.c ---- */
 
 /* Something may have changed: tells those who wait, keeps what is new. */

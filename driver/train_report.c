@@ -5,25 +5,16 @@
  */
 #include "driver/train_parts.h"
 
+#include "common/clock.h"
 #include "common/elog.h"
 #include "common/mem.h"
 #include "driver/core/results.h"
 
-#include <time.h>
-
 #define PROGRESS_MS 200
-
-int64_t train_now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 double train_seconds(const struct train *t)
 {
-    int64_t end = t->ended != 0 ? t->ended : train_now();
+    int64_t end = t->ended != 0 ? t->ended : clock_ms();
     int64_t ms = t->before_ms + (t->began != 0 ? end - t->began : 0);
 
     return (double)ms / 1000;
@@ -69,7 +60,7 @@ static void tell_progress(struct job *job)
     uint64_t done;
     json_t *metrics;
     json_t *event;
-    int64_t now = train_now();
+    int64_t now = clock_ms();
 
     if (now - t->last_progress < PROGRESS_MS ||
         epoch >= job->spec->training.epochs) {
@@ -169,7 +160,7 @@ void train_report_epochs(struct job *job)
 {
     struct train *t = train_of(job);
     uint64_t done = training_epochs_done(t->training);
-    int64_t now = train_now();
+    int64_t now = clock_ms();
 
     for (; t->epochs_reported < done; t->epochs_reported++) {
         tell_epoch(job, t->epochs_reported, now - t->epoch_began);

@@ -6,6 +6,7 @@
  */
 #include "driver/train_parts.h"
 
+#include "common/clock.h"
 #include "common/elog.h"
 #include "common/file.h"
 #include "common/jget.h"
@@ -45,7 +46,7 @@ int train_save_now(struct job *job, struct err *err)
         return rc;
     }
     t->saving++;
-    t->last_save = train_now();
+    t->last_save = clock_ms();
     return 0;
 }
 
@@ -112,7 +113,7 @@ void train_save_later(struct job *job)
     if (t->want_save) {
         return;
     }
-    t->last_save = train_now(); /* where it fails, too: not at every step */
+    t->last_save = clock_ms(); /* where it fails, too: not at every step */
     s = mem_zalloc(sizeof(*s));
     rc = s == NULL ? err_nomem(&err) : 0;
     if (rc == 0) {
@@ -134,7 +135,7 @@ void train_save_sometimes(struct job *job, bool epoch)
 {
     struct train *t = train_of(job);
     struct err err = {0};
-    int64_t gap = train_now() - t->last_save;
+    int64_t gap = clock_ms() - t->last_save;
 
     if (t->saving != 0 || train_keeps_rounds(job) ||
         gap < (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS)) {
@@ -147,7 +148,7 @@ void train_save_sometimes(struct job *job, bool epoch)
     if (train_save_now(job, &err) != 0) {
         elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
              E_STR("error", err.msg));
-        t->last_save = train_now(); /* not at every step */
+        t->last_save = clock_ms(); /* not at every step */
     }
 }
 

@@ -21,6 +21,7 @@
  */
 #include "driver/train_parts.h"
 
+#include "common/clock.h"
 #include "common/elog.h"
 #include "common/mem.h"
 #include "common/model/narrow.h"
@@ -52,7 +53,7 @@ bool train_keeps_rounds(const struct job *job)
 
 void train_heard(struct job *job)
 {
-    train_of(job)->heard = train_now();
+    train_of(job)->heard = clock_ms();
 }
 
 /* ---- what is kept ---- */
@@ -95,7 +96,7 @@ int train_shards_begin(struct job *job, struct err *err)
     if (!is_sharded(job)) {
         return 0;
     }
-    t->heard = train_now();
+    t->heard = clock_ms();
     t->ask_keep = job->spec->kind == JOB_TRAIN && train_keeps_rounds(job);
     t->kept_end = training_finished(t->training);
     return training_version(t->training) != 0 && train_keeps_rounds(job)
@@ -129,7 +130,7 @@ static void save(struct job *job)
 void train_shards_moved(struct job *job)
 {
     struct train *t = train_of(job);
-    int64_t now = train_now();
+    int64_t now = clock_ms();
 
     if (!train_keeps_rounds(job)) {
         return;

@@ -5,15 +5,14 @@
  */
 #include "worker/client.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/wire.h"
 #include "elephas/v1/frames.pb-c.h"
 #include "worker/client_internal.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #define RETRY_MS 60000L
 /* before the first answer of all */
@@ -27,22 +26,6 @@
 /* elements of the smallest part that changes, and the bytes that name one */
 #define SHARD_MIN 32
 #define RANGE_MAX 20
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void pause_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-
-    while (nanosleep(&t, &t) != 0 && errno == EINTR) {
-    }
-}
 
 static bool is_unreserved(char c)
 {
@@ -175,7 +158,7 @@ int client_call(struct client *c, const struct http_request *request,
     int64_t first_failure = 0;
 
     for (;;) {
-        int64_t started = now_ms();
+        int64_t started = clock_ms();
         int rc = send_once(c, request, frame, response, err);
 
         if (!is_worth_retrying(rc, response->status)) {
@@ -186,11 +169,11 @@ int client_call(struct client *c, const struct http_request *request,
         if (first_failure == 0) {
             first_failure = started;
         }
-        if (now_ms() + pause - first_failure > patience) {
+        if (clock_ms() + pause - first_failure > patience) {
             return rc;
         }
         http_response_deinit(response);
-        pause_ms(pause);
+        clock_pause_ms(pause);
         pause = pause * 2 > LAST_PAUSE_MS ? LAST_PAUSE_MS : pause * 2;
     }
 }

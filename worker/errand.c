@@ -5,13 +5,13 @@
 #include "worker/errand.h"
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/jget.h"
 #include "common/mem.h"
 #include "worker/client.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ORDER_MAX ((size_t)1 << 20)
@@ -63,24 +63,17 @@ static int connect_to(const json_t *object, long retry_ms, struct client **out,
     return client_create(&options, out, err);
 }
 
-static int64_t now_s(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 static int fetch(const struct errand *e, struct client *client, uint64_t begin,
                  uint64_t end, struct err *err)
 {
     struct client_parameters part = {0};
     enum client_outcome outcome = CLIENT_AGAIN;
-    int64_t began = now_s();
+    int64_t began = clock_ms() / 1000;
     int rc = 0;
 
     client_wait_for(client, WAIT_S);
-    while (rc == 0 && outcome == CLIENT_AGAIN && now_s() - began < PATIENCE_S) {
+    while (rc == 0 && outcome == CLIENT_AGAIN &&
+           clock_ms() / 1000 - began < PATIENCE_S) {
         rc = client_pull_end(client, true, e->floats * (size_t)(end - begin),
                              &part, &outcome, err);
     }

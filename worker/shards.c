@@ -4,6 +4,7 @@
  */
 #include "worker/shards_parts.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/model/narrow.h"
 
@@ -51,15 +52,15 @@ static int check_alive(const struct shards *s, struct err *err)
 int shards_join_all(struct shards *s, struct err *err)
 {
     const struct round_trip call = {.run = join_one};
-    int64_t began = shards_now();
+    int64_t began = clock_ms();
     int rc;
 
     do { /* a server that has just been started has no job running yet */
         rc = shards_run(s, &call, err);
         if (rc == ERR_STATE) {
-            shards_pause();
+            clock_pause_ms(SHARDS_PAUSE_MS);
         }
-    } while (rc == ERR_STATE && shards_now() - began < PATIENCE_MS);
+    } while (rc == ERR_STATE && clock_ms() - began < PATIENCE_MS);
     return rc;
 }
 

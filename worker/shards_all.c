@@ -5,15 +5,13 @@
  */
 #include "worker/shards_parts.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 /* How long servers may not agree. */
 #define PATIENCE_MS 60000
-#define PAUSE_MS 100
 
 struct thread {
     pthread_t id;
@@ -22,22 +20,6 @@ struct thread {
     struct one *one;
     const struct round_trip *call;
 };
-
-int64_t shards_now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-void shards_pause(void)
-{
-    struct timespec t = {0, PAUSE_MS * 1000000L};
-
-    while (nanosleep(&t, &t) != 0 && errno == EINTR) {
-    }
-}
 
 static void run_one(struct shards *s, struct one *o,
                     const struct round_trip *call)
@@ -111,12 +93,12 @@ int shards_try_again(struct shards *s, int rc, enum client_outcome *outcome)
         return rc;
     }
     if (s->refused == 0) {
-        s->refused = shards_now();
+        s->refused = clock_ms();
     }
-    if (shards_now() - s->refused > PATIENCE_MS) {
+    if (clock_ms() - s->refused > PATIENCE_MS) {
         return rc;
     }
-    shards_pause();
+    clock_pause_ms(SHARDS_PAUSE_MS);
     *outcome = CLIENT_AGAIN;
     return 0;
 }

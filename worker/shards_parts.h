@@ -12,6 +12,8 @@
 #include "common/model/round.h"
 #include "worker/shards.h"
 
+#define SHARDS_PAUSE_MS 100 /* before servers are asked again */
+
 /* One server. */
 struct one {
     struct client *client;
@@ -77,8 +79,5 @@ int shards_join_all(struct shards *s, struct err *err) ERR_CHECKED;
 /* Floats of a server's part, and of the whole. */
 size_t shards_size(const struct shards *s, const struct one *o, bool state);
 size_t shards_whole(const struct shards *s, bool state);
-/* Monotonic milliseconds; and a short pause. */
-int64_t shards_now(void);
-void shards_pause(void);
 
 #endif

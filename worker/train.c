@@ -16,6 +16,7 @@
  */
 #include "worker/work.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "worker/train_rows.h"
 #include "worker/trainer.h"
@@ -197,7 +198,7 @@ static int prepare(struct trainer *t, struct err *err)
     t->steps = t->task->epochs * t->epoch_steps;
     t->vector =
         model->parameters * (1 + optimizer_slot_count(model->optimizer));
-    t->last_progress = trainer_now_ms();
+    t->last_progress = clock_ms();
     if (rc == 0) {
         rc = batch_create(model, rows_layout(s->rows), s->batch_size, &t->batch,
                           err);

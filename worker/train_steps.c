@@ -6,20 +6,12 @@
  */
 #include "worker/trainer.h"
 
+#include "common/clock.h"
 #include "common/rng.h"
 
 #include <string.h>
-#include <time.h>
 
 #define PROGRESS_MS 500
-
-int64_t trainer_now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- batches ---------------------------------------------------------------
  */
@@ -89,11 +81,11 @@ static int first_gradient(struct trainer *t, uint64_t index, struct err *err)
 
 static void report_progress(struct trainer *t, uint64_t epoch, uint64_t samples)
 {
-    int64_t now = trainer_now_ms();
+    int64_t now = clock_ms();
 
     if (now - t->last_progress >= PROGRESS_MS) {
         client_progress(t->session->client, epoch, samples, t->totals);
-        t->last_progress = trainer_now_ms();
+        t->last_progress = clock_ms();
     }
 }
 
@@ -157,7 +149,7 @@ static int push(struct trainer *t, float *values, struct client_update *update,
         return rc;
     }
     update->values = values;
-    t->last_progress = trainer_now_ms();
+    t->last_progress = clock_ms();
     rc = shards_push(t->shards, update, next, &t->outcome, err);
     if (rc == 0 && t->outcome == CLIENT_OK) {
         compress_counted(t->compress, values);

@@ -55,9 +55,6 @@ struct trainer {
     enum client_outcome outcome;
 };
 
-/* Monotonic milliseconds. */
-int64_t trainer_now_ms(void);
-
 /* ---- train_steps.c ----
  *
  * One step of the partition: pulls, computes, pushes. *next: the step that the

@@ -7,6 +7,7 @@
  */
 #include "driver/submit/follow.h"
 
+#include "common/clock.h"
 #include "common/jget.h"
 #include "common/mem.h"
 #include "driver/submit/embedded.h"
@@ -35,14 +36,6 @@ struct follower {
     long pause;       /* before the next try, ms */
     bool noted;       /* the user knows that the daemon is away */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void note(const struct follower *w, const char *text)
 {
@@ -86,7 +79,7 @@ static int on_data(void *context, struct view piece, struct err *err)
 {
     struct follower *w = context;
 
-    w->heard = now_ms();
+    w->heard = clock_ms();
     w->pause = RETRY_FIRST_MS;
     w->noted = false;
     return sse_feed(&w->sse, piece, err);
@@ -97,7 +90,7 @@ static bool wants_out(void *context)
     const struct follower *w = context;
 
     return command_interrupted(w->command) ||
-           (w->cancelled && now_ms() > w->deadline);
+           (w->cancelled && clock_ms() > w->deadline);
 }
 
 /* The user wants to stop: cancel the job, or give up. */
@@ -128,7 +121,7 @@ static int interrupted(struct follower *w, struct err *err)
         return ERR_CANCELLED;
     }
     w->cancelled = true;
-    w->deadline = now_ms() + FOLLOW_CANCEL_MS;
+    w->deadline = clock_ms() + FOLLOW_CANCEL_MS;
     return 0;
 }
 
@@ -190,12 +183,12 @@ static int wait_for_daemon(struct follower *w, int code, struct err *err)
                        "ends with it",
                        w->id);
     }
-    if (now_ms() - w->heard > FOLLOW_AWAY_MS) {
+    if (clock_ms() - w->heard > FOLLOW_AWAY_MS) {
         (void)err_wrap(err, "job %s: elephasd is away for %d s", w->id,
                        FOLLOW_AWAY_MS / 1000);
         return code;
     }
-    if (!w->noted && now_ms() - w->heard > 1000) {
+    if (!w->noted && clock_ms() - w->heard > 1000) {
         note(w, "the connection to elephasd is lost; trying again");
         w->noted = true;
     }
@@ -259,7 +252,7 @@ int follow_job(struct command *c, struct session *s, const char *id,
                          .session = s,
                          .f = f,
                          .id = id,
-                         .heard = now_ms(),
+                         .heard = clock_ms(),
                          .pause = RETRY_FIRST_MS};
     int rc = jobs_path(id, "/events", &w.path, err);
 

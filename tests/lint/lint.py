@@ -43,7 +43,7 @@ SYSTEM = [
     ("zip.h", ("common/keras/",)),
     ("hdf5", ("common/keras/",)),
 ]
-NOT_IN_CORE = ("event2/", "sqlite3.h", "sys/socket.h", "time.h", "unistd.h")
+NOT_IN_CORE = ("event2/", "sqlite3.h", "sys/socket.h", "time.h", "unistd.h", "common/clock.h")
 RAW_ALLOC = re.compile(r"(?<![\w.>])(malloc|calloc|realloc|strdup|strndup|asprintf)\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
