@@ -265,7 +265,7 @@ int daemon_run(struct daemon *d, struct err *err)
     elog(ELOG_INFO, "daemon.ready", E_STR("address", d->address),
          E_STR("state", d->settings->state_dir), E_INT("pid", getpid()),
          E_STR("version", ELEPHAS_VERSION));
-    if (event_base_dispatch(d->base) < 0) {
+    if (turns_dispatch(&d->metrics->turns, d->base) != 0) {
         return err_set(err, ERR_IO, "the event loop failed");
     }
     return 0;

@@ -198,6 +198,9 @@ int metrics_write(const struct daemon *d, struct buf *out, struct err *err)
     if (rc == 0) {
         rc = write_staleness(&m->staleness, out, err);
     }
+    if (rc == 0) {
+        rc = turns_write(&m->turns, out, err);
+    }
     for (size_t i = 0; rc == 0 && i < sizeof(singles) / sizeof(*singles); i++) {
         rc = write_one(out, singles[i].name, singles[i].type, singles[i].help,
                        singles[i].value, err);

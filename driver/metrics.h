@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "driver/core/staleness.h"
+#include "driver/turns.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct metrics {
     uint64_t workers_restarted;
     uint64_t snapshots;
     struct staleness staleness; /* of asynchronous updates, all jobs */
+    struct turns turns;         /* of the daemon's loop */
 };
 
 /* Counts an answer; path (NULL: no route) and method are static. */

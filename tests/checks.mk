@@ -66,6 +66,10 @@ check-deploy: programs ## what deploy/ has for Spark, Kubernetes and containers
 bench: programs ## worker start-up, parsing, training and demo times
 	$(Q)tests/bench/bench.py $(B)/bin
 
+.PHONY: bench-loop
+bench-loop: programs ## what work with a large model does to the small requests of others
+	$(Q)tests/bench/bench_loop.py $(B)/bin
+
 .PHONY: check-peer
 check-peer: programs ## the real Elephas 7.3.0 with parameter servers of ours
 	$(Q)tests/peer/check.sh build/venv-peer tests/bench/peer-requirements.txt $(B)/bin
