@@ -22,6 +22,7 @@ struct compress {
     bool sent_whole; /* the update that is on the way lost nothing */
     uint64_t seed;
     uint32_t partition;
+    size_t begin; /* of the part, in the whole */
     size_t parameters;
     /* What was not sent yet; with easgd scratch; NULL: synchronous. */
     float *kept;
@@ -29,7 +30,8 @@ struct compress {
 };
 
 int compress_create(const struct model *model, const Elephas__V1__Task *task,
-                    uint32_t partition, struct compress **out, struct err *err)
+                    uint32_t partition, size_t begin, struct compress **out,
+                    struct err *err)
 {
     struct compress *c;
 
@@ -55,6 +57,7 @@ int compress_create(const struct model *model, const Elephas__V1__Task *task,
     c->elastic = task->mode == ELEPHAS__V1__MODE__MODE_EASGD;
     c->seed = task->seed;
     c->partition = partition;
+    c->begin = begin;
     c->parameters = model->parameters;
     if (!c->synchronous && (c->kept = mem_zfloats(c->parameters + 1)) == NULL) {
         compress_destroy(&c);
@@ -83,7 +86,7 @@ static int encode(struct compress *c, float *values,
     struct rng rng;
     int rc;
 
-    rng_init(&rng, c->seed, RNG_ROUNDING, c->partition, update->step, 0);
+    rng_init(&rng, c->seed, RNG_ROUNDING, c->partition, update->step, c->begin);
     buf_clear(&c->encoded);
     rc = update_code_encode(c->model, &c->codec, values, update->count,
                             c->synchronous ? &rng : NULL, &c->encoded, err);

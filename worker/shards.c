@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * shards: joining, pushing, the end, and the life of it; see shards_parts.h.
+ * shards: joining, results, the end, and the life of it; see shards_parts.h.
  */
 #include "worker/shards_parts.h"
 
@@ -28,9 +28,12 @@ size_t shards_whole(const struct shards *s, bool state)
 static int join_one(struct shards *s, struct one *o,
                     const struct round_trip *call)
 {
+    int rc = client_join(o->client, s->samples, s->validation_samples, &o->at,
+                         &o->outcome, &o->err);
+
     (void)call;
-    return client_join(o->client, s->samples, s->validation_samples, &o->at,
-                       &o->outcome, &o->err);
+    o->next_step = o->at.next_step;
+    return rc;
 }
 
 /* Whether a server has ended while the training goes on. */
@@ -101,60 +104,7 @@ int shards_join(struct shards *s, uint64_t samples, uint64_t validation_samples,
     return 0;
 }
 
-/* ---- pushing ---- */
-
-/* The part of the update that a server has; returns its floats. */
-static size_t cut(const struct shards *s, const struct one *o,
-                  const struct client_update *u)
-{
-    size_t vectors = u->count / s->model->parameters;
-
-    if (u->gradient) {
-        return narrow_round(&s->layout, u->values, o->begin, o->end, o->part);
-    }
-    narrow_copy(u->values, s->model->parameters, vectors, o->begin, o->end,
-                o->part);
-    return vectors * (o->end - o->begin);
-}
-
-static int push_one(struct shards *s, struct one *o,
-                    const struct round_trip *call)
-{
-    struct client_update update = *call->update;
-
-    update.count = cut(s, o, call->update);
-    update.values = o->part;
-    update.keep = s->keep;
-    update.base_version = o->version;
-    return client_push(o->client, &update, &o->next_step, &o->outcome, &o->err);
-}
-
-int shards_push(struct shards *s, const struct client_update *update,
-                uint64_t *next_step, enum client_outcome *outcome,
-                struct err *err)
-{
-    const struct round_trip call = {.run = push_one, .update = update};
-    int rc;
-
-    if (s->count == 1) {
-        return client_push(s->list[0].client, update, next_step, outcome, err);
-    }
-    rc = shards_run(s, &call, err);
-    shards_sum_up(s, outcome);
-    if (rc != 0) {
-        return shards_try_again(s, rc, outcome);
-    }
-    if (*outcome == CLIENT_OK) {
-        s->refused = 0;
-        *next_step = s->list[0].next_step;
-        for (size_t i = 1; i < s->count; i++) {
-            uint64_t next = s->list[i].next_step;
-
-            *next_step = next < *next_step ? next : *next_step;
-        }
-    }
-    return 0;
-}
+/* ---- results ---- */
 
 static int result_one(struct shards *s, struct one *o,
                       const struct round_trip *call)
@@ -271,6 +221,28 @@ static int add(struct shards *s, const struct shards_options *options,
     return rc;
 }
 
+/* Room for a server's part of what is sent, and how that is encoded. */
+static int prepare_part(struct shards *s, struct one *o,
+                        const struct shards_options *options, struct err *err)
+{
+    size_t n = shards_size(s, o, true);
+    int rc = narrow_view(s->model, o->begin, o->end, &o->model, err);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (s->layout.size != 0) {
+        size_t more = narrow_round(&s->layout, NULL, o->begin, o->end, NULL);
+
+        n = more > n ? more : n;
+    }
+    o->part = mem_floats(n);
+    return o->part != NULL ? compress_create(&o->model, options->task,
+                                             client_partition(options->home),
+                                             o->begin, &o->compress, err)
+                           : err_nomem(err);
+}
+
 /* What several servers need beside their clients. */
 static int prepare(struct shards *s, const struct shards_options *options,
                    struct err *err)
@@ -288,17 +260,7 @@ static int prepare(struct shards *s, const struct shards_options *options,
         rc = round_layout_init(s->model, &s->layout, err);
     }
     for (size_t i = 0; rc == 0 && i < s->count; i++) {
-        struct one *o = &s->list[i];
-        size_t n = shards_size(s, o, true);
-
-        if (s->layout.size != 0) {
-            size_t more =
-                narrow_round(&s->layout, NULL, o->begin, o->end, NULL);
-
-            n = more > n ? more : n;
-        }
-        o->part = mem_floats(n);
-        rc = o->part != NULL ? 0 : err_nomem(err);
+        rc = prepare_part(s, &s->list[i], options, err);
     }
     return rc;
 }
@@ -324,8 +286,11 @@ int shards_create(const struct shards_options *options, struct shards **out,
         s->count = 1 + task->n_shards;
         s->list[0].client = options->home;
     }
-    if (rc == 0 && s->count > 1) {
-        rc = prepare(s, options, err);
+    if (rc == 0) {
+        rc = s->count > 1 ? prepare(s, options, err)
+                          : compress_create(s->model, task,
+                                            client_partition(options->home), 0,
+                                            &s->list[0].compress, err);
     }
     if (rc != 0) {
         shards_destroy(&s);
@@ -350,6 +315,8 @@ void shards_destroy(struct shards **shards)
         }
         mem_free(o->name);
         mem_free_aligned(o->part);
+        compress_destroy(&o->compress);
+        narrow_release(&o->model);
     }
     round_layout_deinit(&s->layout);
     mem_free(s->list);

@@ -3,7 +3,8 @@
  * shards: the servers that hold the parameters of a training, as one: what a
  * worker asks of the one is asked of all at once, each on a thread of its own,
  * and the parts are put together. With one server, as of most trainings, every
- * call is that of client.h.
+ * call is that of client.h. How updates are encoded, and what is remembered of
+ * that, is each server's own (compress.h).
  *
  * Server 0 is the training's own: it has the metrics and the say. The others
  * are told the same and count in step with it (docs/ARCHITECTURE.md).
@@ -44,7 +45,7 @@ size_t shards_count(const struct shards *shards);
 uint64_t shards_interruptions(const struct shards *shards);
 
 /* As those of client.h. The first step and validation that any server lacks;
- * what a server has already, it calls a duplicate. */
+ * a validation that a server has already, it calls a duplicate. */
 int shards_join(struct shards *shards, uint64_t samples,
                 uint64_t validation_samples, struct client_assignment *out,
                 enum client_outcome *outcome, struct err *err) ERR_CHECKED;
@@ -58,8 +59,16 @@ int shards_pull_epoch(struct shards *shards, uint64_t epochs,
                       struct client_parameters *out,
                       enum client_outcome *outcome,
                       struct err *err) ERR_CHECKED;
-/* The update is of what was pulled last. */
-int shards_push(struct shards *shards, const struct client_update *update,
+/* An update, of what was pulled last. */
+struct shards_update {
+    struct client_update head; /* without values */
+    float *values;             /* head.count of the whole; are changed */
+    bool whole;                /* see compress.h */
+};
+/* Each server is sent its part, encoded as the task says (compress.h), unless
+ * it has counted that step before: then what a step computed again comes to is
+ * for the others alone. With one server, easgd: values become what it got. */
+int shards_push(struct shards *shards, const struct shards_update *update,
                 uint64_t *next_step, enum client_outcome *outcome,
                 struct err *err) ERR_CHECKED;
 int shards_result(struct shards *shards, uint64_t epoch, uint64_t samples,

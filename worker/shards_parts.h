@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * shards_parts: the inside of struct shards, for shards.c (life, joining,
- * pushing), shards_all.c (all servers at once) and shards_pull.c (pulling, and
- * going back where the parts do not fit), and nobody else. Each call fills what
- * is the same for all servers in struct round_trip, runs one function for every
- * server, and looks at what came of it.
+ * shards_parts: the inside of struct shards, for shards.c (life, joining),
+ * shards_all.c (all servers at once), shards_push.c (updates) and shards_pull.c
+ * (pulling, and going back where the parts do not fit), and nobody else. Each
+ * call fills what is the same for all servers in struct round_trip, runs one
+ * function for every server, and looks at what came of it.
  */
 #ifndef WORKER_SHARDS_PARTS_H
 #define WORKER_SHARDS_PARTS_H
 
 #include "common/model/round.h"
+#include "worker/compress.h"
 #include "worker/shards.h"
 
 #define SHARDS_PAUSE_MS 100 /* before servers are asked again */
@@ -21,9 +22,11 @@ struct one {
     size_t begin, end;
     struct client_parameters in; /* what came last */
     uint64_t version;            /* of it */
+    struct model model;          /* narrowed; borrows (narrow_view()) */
     float *part;                 /* of what is sent; owned */
+    struct compress *compress;   /* of updates; NULL: none */
     struct client_assignment at;
-    uint64_t next_step;
+    uint64_t next_step; /* that it lacks, as it said last */
     enum client_outcome outcome;
     int rc;
     struct err err;
@@ -34,7 +37,7 @@ struct round_trip {
     int (*run)(struct shards *s, struct one *o, const struct round_trip *call);
     uint64_t number; /* step or epoch, or the version to go back to */
     bool state;
-    const struct client_update *update;
+    const struct shards_update *update;
     uint64_t samples;
     struct totals *metrics;
 };

@@ -206,10 +206,6 @@ static int prepare(struct trainer *t, struct err *err)
     if (rc == 0) {
         rc = totals_create(model, &t->totals, err);
     }
-    if (rc == 0) {
-        rc = compress_create(model, t->task, client_partition(s->client),
-                             &t->compress, err);
-    }
     if (rc == 0 && t->asynchronous) {
         rc = replica_create(model->parameters, &t->replica, err);
     }
@@ -273,7 +269,6 @@ int train_run(struct session *session, struct output *output, bool *superseded,
     net_destroy(&t.net);
     batch_destroy(&t.batch);
     totals_destroy(&t.totals);
-    compress_destroy(&t.compress);
     replica_destroy(&t.replica);
     mem_free_aligned(t.state);
     mem_free_aligned(t.gradient);

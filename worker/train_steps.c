@@ -135,26 +135,21 @@ static int take_optimizer(struct trainer *t, const struct client_parameters *p,
     return 0;
 }
 
-/* Sends values, which are changed, as the update; what is decoded of them is
- * for compress.h to say. */
-static int push(struct trainer *t, float *values, struct client_update *update,
-                uint64_t *next, struct err *err)
+/* Sends values, which are changed, as the update; what becomes of them is for
+ * shards.h to say. */
+static int push(struct trainer *t, float *values,
+                const struct client_update *update, uint64_t *next,
+                struct err *err)
 {
     uint64_t next_step = update->step + 1;
     bool ends_epoch = t->epoch_steps > 1 && next_step % t->epoch_steps == 0;
-    int rc = compress_update(t->compress, values,
-                             ends_epoch || next_step == t->end, update, err);
+    const struct shards_update all = {.head = *update,
+                                      .values = values,
+                                      .whole =
+                                          ends_epoch || next_step == t->end};
 
-    if (rc != 0) {
-        return rc;
-    }
-    update->values = values;
     t->last_progress = clock_ms();
-    rc = shards_push(t->shards, update, next, &t->outcome, err);
-    if (rc == 0 && t->outcome == CLIENT_OK) {
-        compress_counted(t->compress, values);
-    }
-    return rc;
+    return shards_push(t->shards, &all, next, &t->outcome, err);
 }
 
 /* ---- steps -----------------------------------------------------------------

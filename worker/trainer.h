@@ -10,7 +10,6 @@
 #include "common/model/round.h"
 #include "worker/batch.h"
 #include "worker/client.h"
-#include "worker/compress.h"
 #include "worker/dataset.h"
 #include "worker/nn/net.h"
 #include "worker/replica.h"
@@ -30,8 +29,7 @@ struct trainer {
     struct batch *batch;
     struct round_layout layout; /* of what is said in rounds of batches */
     struct totals *totals;
-    struct compress *compress; /* of updates; NULL: none */
-    struct replica *replica;   /* asynchronous: what was pulled last */
+    struct replica *replica; /* asynchronous: what was pulled last */
     bool asynchronous;
     bool elastic; /* asynchronous, with weights of its own */
     bool by_epoch;

@@ -92,6 +92,32 @@ int narrow_model(struct model *model, struct model_state *state, uint64_t begin,
     return rc;
 }
 
+int narrow_view(const struct model *model, uint64_t begin, uint64_t end,
+                struct model *out, struct err *err)
+{
+    int rc;
+
+    *out = *model;
+    out->variables =
+        mem_array(model->variable_count + 1, sizeof(*out->variables));
+    if (out->variables == NULL) {
+        return err_nomem(err);
+    }
+    memcpy(out->variables, model->variables,
+           model->variable_count * sizeof(*out->variables));
+    rc = narrow_model(out, NULL, begin, end, err);
+    if (rc != 0) {
+        narrow_release(out);
+    }
+    return rc;
+}
+
+void narrow_release(struct model *view)
+{
+    mem_free(view->variables);
+    *view = (struct model){0};
+}
+
 void narrow_copy(const float *from, size_t parameters, size_t vectors,
                  size_t begin, size_t end, float *to)
 {

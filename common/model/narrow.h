@@ -31,6 +31,13 @@ int narrow_check_elementwise(const struct model *model,
 int narrow_model(struct model *model, struct model_state *state, uint64_t begin,
                  uint64_t end, struct err *err) ERR_CHECKED;
 
+/* A narrowed model that borrows everything of the whole but the list of its
+ * variables: for what goes through these. To be released. */
+int narrow_view(const struct model *model, uint64_t begin, uint64_t end,
+                struct model *out, struct err *err) ERR_CHECKED;
+/* Accepts one that is all zeros. */
+void narrow_release(struct model *view);
+
 /* Copies the part of `vectors` vectors of `parameters` floats that lie one
  * behind the other; to has room for vectors * (end - begin). */
 void narrow_copy(const float *from, size_t parameters, size_t vectors,

@@ -111,8 +111,6 @@ static int check_together(const struct job_spec *spec, struct err *err)
         {spec->training.mode == TRAINING_EASGD, "mode easgd",
          "a worker's weights and the centre could move apart where a server "
          "was away"},
-        {spec->compress.kind != CODEC_FLOAT32, "compress",
-         "the bytes of an update cannot be taken apart"},
         {spec->workers == 0, "workers that the data decides",
          "all servers must know their number"},
         {rounds != NULL && strcmp(rounds, "stage") == 0, "rounds stage",

@@ -108,6 +108,43 @@ def asynchronous_a_killed_server_asks_for_what_it_lost(s):
     assert [d["version"] for d in (done, *parts)] == [12 * 2 * 63] * 3, (done["version"], parts)
 
 
+def fewer_bytes_and_the_same_bits(s):
+    """Rounding is by chance, but named by seed, partition, step and part."""
+    for code, frequency, whom, per_value in (("int8", "batch", 1, 1 + 4 / 1024), ("fp16", 8, 0, 2)):
+        way = ["--epochs", 8, "--workers", 2, "--frequency", frequency, "--batch-size", 32, "--compress", code]
+        with System(s.bin) as home, Servers(home, 3) as servers:
+            out = train(servers, *way, "--output", home.path("m.keras"))
+            assert out.status == 0, out.err
+            calm = model_of(home, out.last["job"])
+            assert out.last["history"]["acc"][-1] > 0.85, out.last["history"]
+            for document in (servers.document(out.last["job"]), *servers.parts()):
+                values = document["range"]["end"] - document["range"]["begin"]
+                assert 0 <= document["traffic"]["pushed_per_step"] - values * per_value < 300, (code, document)
+            job = begin(servers, *way)
+            eventually(lambda: servers.document(job)["epoch"] >= 2, 60)
+            servers.restart(servers.all[whom])
+            eventually(lambda: servers.document(job)["epoch"] >= 5, 60)
+            running = [p["pid"] for p in servers.document(job)["partitions"] if p.get("pid")]
+            if running:
+                os.kill(running[-1], signal.SIGKILL)
+            done = servers.wait(job)
+            assert done["state"] == "done", done
+            assert model_of(home, job) == calm, (code, frequency)
+            servers.nothing_is_left()
+
+
+def asynchronous_what_was_not_sent_comes_later(s):
+    """Each server counts each update once, also what it lost; the remainders are each server's own."""
+    for code, most in (("topk", 0.3), ("int8", 1.1)):
+        way = [*WAY, "--compress", code]
+        done, parts = killed(s, "asynchronous", 1, way, 200)
+        assert [d["version"] for d in (done, *parts)] == [12 * 2 * 63] * 3, (done["version"], parts)
+        assert done["history"]["acc"][-1] > 0.9, done["history"]["acc"]
+        for document in (done, parts[1]):
+            values = document["range"]["end"] - document["range"]["begin"]
+            assert document["traffic"]["pushed_per_step"] < most * values, (code, document["traffic"])
+
+
 def a_worker_that_is_killed_is_no_loss(s):
     with System(s.bin) as home, Servers(home, 2) as servers:
         values = alone(home, *WAY)[0]
@@ -156,7 +193,7 @@ def what_cannot_be_spread_is_refused(s):
             (["--shards", 2, "--shard-servers", "http://127.0.0.1:9"], ["127.0.0.1:9"]),
             (["--shards", 2, "--shard-servers", "nonsense://x"], ["nonsense"]),
             (["--shards", 2, "--shard-servers", other, "--mode", "easgd"], ["easgd", other]),
-            (["--shards", 2, "--shard-servers", other, "--compress", "fp16"], ["compress"]),
+            (["--shards", 2, "--shard-servers", other, "--compress", "topk"], ["compress topk", "synchronous"]),
             (["--shards", 2, "--shard-servers", other, "--http-port", 0], ["--http-port"]),
             (["--shards", 2, "--shard-servers", other, "--frequency", "batch", "--optimizer", clip], ["norms"]),
             (["--shards", 2, "--shard-servers", other, "--frequency", "batch", "--optimizer", "lamb"], ["norms"]),
@@ -179,5 +216,6 @@ def what_cannot_be_spread_is_refused(s):
 if __name__ == "__main__":
     run([synchronous_trainings_give_the_same_bits, asynchronous_updates_are_counted_once_on_each,
          a_server_that_is_killed_goes_on_with_the_others, the_own_server_that_is_killed_goes_on_with_the_others,
-         asynchronous_a_killed_server_asks_for_what_it_lost, a_worker_that_is_killed_is_no_loss,
+         asynchronous_a_killed_server_asks_for_what_it_lost, fewer_bytes_and_the_same_bits,
+         asynchronous_what_was_not_sent_comes_later, a_worker_that_is_killed_is_no_loss,
          cancelling_ends_it_everywhere, the_end_of_one_server_is_the_end_of_all, what_cannot_be_spread_is_refused])

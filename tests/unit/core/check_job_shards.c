@@ -19,7 +19,8 @@
     ",\"end\":" e "}"
 #define PART                                                                   \
     "{\"kind\":\"shard\",\"model\":\"" HASH "\",\"workers\":2,"                \
-    "\"training\":{\"seed\":1,\"epochs\":3},\"shard\":"
+    "\"training\":{\"seed\":1,\"epochs\":3,\"compress\":\"int8\"},"            \
+    "\"shard\":"
 
 static int parse(const char *text, struct job_spec **out, struct err *err)
 {
@@ -85,6 +86,7 @@ START_TEST(a_part_has_no_engine_and_no_data)
               job_spec_is_alone(spec));
     ck_assert(spec->training.validation);
     ck_assert_uint_eq(spec->training.partitions, 2);
+    ck_assert_int_eq((int)spec->compress.kind, CODEC_INT8);
     ck_assert_uint_eq(spec->begin, 10);
     check_way_back(spec);
     job_spec_destroy(&spec);
@@ -115,9 +117,13 @@ static const struct {
          "10", "20") "]}",
      "http_port"},
     {HEAD DATA
-     "\"workers\":2,\"training\":{\"compress\":\"fp16\"},\"shards\":[" ONE(
+     "\"workers\":2,\"training\":{\"compress\":\"topk\"},\"shards\":[" ONE(
          "10", "20") "]}",
-     "compress"},
+     "compress topk and mode synchronous"},
+    {"{\"kind\":\"shard\",\"model\":\"" HASH "\",\"workers\":2,"
+     "\"training\":{\"seed\":1,\"compress\":\"topk\"},\"shard\":"
+     "{\"begin\":10,\"end\":20}}",
+     "compress topk and mode synchronous"},
     {HEAD DATA "\"workers\":2,\"engine\":{\"name\":\"spark\",\"rounds\":"
                "\"stage\"},\"shards\":[" ONE("10", "20") "]}",
      "rounds stage"},

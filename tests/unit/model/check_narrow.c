@@ -105,6 +105,25 @@ START_TEST(what_lies_outside_has_no_elements)
 }
 END_TEST
 
+START_TEST(a_view_borrows_all_but_the_variables)
+{
+    struct model *m = make("{\"units\":3}", "{}");
+    struct model view = {0};
+    struct err err = {0};
+
+    narrow_release(&view);
+    unit_ok(narrow_view(m, 4, 8, &view, &err), &err);
+    ck_assert_uint_eq(view.parameters, 4);
+    ck_assert_uint_eq(view.variables[0].size, 2);
+    ck_assert_uint_eq(m->parameters, 9);
+    ck_assert_uint_eq(m->variables[0].size, 6);
+    narrow_release(&view);
+    ck_assert_ptr_null(view.variables);
+    ck_assert_int_eq(narrow_view(m, 4, 10, &view, &err), ERR_INVALID);
+    model_destroy(&m);
+}
+END_TEST
+
 START_TEST(parts_put_together_are_the_whole)
 {
     static const size_t bounds[] = {0, 1, 5, 9};
@@ -183,6 +202,7 @@ static TCase *basic(void)
 
     tcase_add_test(tc, variables_are_cut);
     tcase_add_test(tc, what_lies_outside_has_no_elements);
+    tcase_add_test(tc, a_view_borrows_all_but_the_variables);
     tcase_add_test(tc, parts_put_together_are_the_whole);
     tcase_add_test(tc, rounds_are_cut_as_the_part_lays_them_out);
     tcase_add_test(tc, what_is_of_whole_variables_is_told);

@@ -35,7 +35,7 @@ static void begin(struct bench *b, Elephas__V1__Mode mode,
     task.encoding = encoding;
     task.kept = 0.1;
     task.seed = 5;
-    unit_ok(compress_create(b->model, &task, 1, &b->compress, &err), &err);
+    unit_ok(compress_create(b->model, &task, 1, 0, &b->compress, &err), &err);
 }
 
 static void end(struct bench *b)
@@ -200,7 +200,7 @@ START_TEST(none_and_unknown)
     compress_counted(b.compress, b.values);
     ck_assert(b.update.encoding == 0 && b.values[1] == sinf(1));
     task.encoding = (Elephas__V1__Encoding)77;
-    ck_assert_int_eq(compress_create(b.model, &task, 0, &b.compress, &err),
+    ck_assert_int_eq(compress_create(b.model, &task, 0, 0, &b.compress, &err),
                      ERR_PROTO);
     fixture_contains(err.msg, "77");
     end(&b);
@@ -218,7 +218,7 @@ static int sweep(void *state, struct err *err)
     task.mode = ELEPHAS__V1__MODE__MODE_HOGWILD;
     task.encoding = ELEPHAS__V1__ENCODING__ENCODING_TOPK;
     task.kept = 0.1;
-    rc = compress_create(state, &task, 0, &c, err);
+    rc = compress_create(state, &task, 0, 0, &c, err);
     if (rc == 0) {
         rc = compress_update(c, values, false, &update, err);
     }

@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "common/model/model_wire.h"
 #include "common/model/optimizer.h"
+#include "common/model/update_code.h"
 #include "common/wire.h"
 
 #include "elephas/v1/parameters.pb-c.h"
@@ -142,12 +143,14 @@ static inline void apply(struct master *m,
                          const Elephas__V1__ParameterUpdate *u,
                          struct view values)
 {
-    size_t n = values.len / sizeof(float);
+    size_t n = (size_t)u->range->end;
     float *delta = mem_floats(n);
+    struct err err = {0};
 
-    memcpy(delta, values.data, values.len);
+    unit_ok(update_code_decode(m->model, (enum codec_kind)u->encoding, values,
+                               delta, n, &err),
+            &err);
     ck_assert_uint_eq(u->base_version, m->version);
-    ck_assert_uint_eq(u->range->end, n);
     if (m->by_batch && !m->asynchronous && m->period == 0) {
         ck_assert_int_eq(u->kind,
                          ELEPHAS__V1__UPDATE_KIND__UPDATE_KIND_GRADIENT);
