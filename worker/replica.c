@@ -13,18 +13,19 @@ struct replica {
     bool filled;
     uint64_t version;
     uint64_t lineage;
-    float *values; /* owned */
+    float *values; /* borrowed */
 };
 
-int replica_create(size_t parameters, struct replica **out, struct err *err)
+int replica_create(float *values, size_t parameters, struct replica **out,
+                   struct err *err)
 {
     struct replica *r = mem_zalloc(sizeof(*r));
 
     *out = NULL;
-    if (r == NULL || (r->values = mem_zfloats(parameters + 1)) == NULL) {
-        mem_free(r);
+    if (r == NULL) {
         return err_nomem(err);
     }
+    r->values = values;
     r->parameters = parameters;
     *out = r;
     return 0;
@@ -32,13 +33,8 @@ int replica_create(size_t parameters, struct replica **out, struct err *err)
 
 void replica_destroy(struct replica **replica)
 {
-    struct replica *r = *replica;
-
-    if (r != NULL) {
-        mem_free_aligned(r->values);
-        mem_free(r);
-        *replica = NULL;
-    }
+    mem_free(*replica);
+    *replica = NULL;
 }
 
 static void note(struct replica *r, const struct client_parameters *p)
@@ -70,11 +66,6 @@ int replica_pull_step(struct replica *r, struct client *client, uint64_t step,
         client_parameters_deinit(&came);
     }
     return rc;
-}
-
-const float *replica_values(const struct replica *r)
-{
-    return r->values;
 }
 
 uint64_t replica_version(const struct replica *r)

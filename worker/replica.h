@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * replica: the parameters as this worker has pulled them last, so that of a
- * later version only what has changed need come. They are always those of one
- * whole version.
+ * replica: the parameters of a server as this worker has pulled them last, so
+ * that of a later version only what has changed need come. They are always
+ * those of one whole version.
  */
 #ifndef WORKER_REPLICA_H
 #define WORKER_REPLICA_H
@@ -11,7 +11,8 @@
 
 struct replica;
 
-int replica_create(size_t parameters, struct replica **out,
+/* values: room for the parameters; borrowed. */
+int replica_create(float *values, size_t parameters, struct replica **out,
                    struct err *err) ERR_CHECKED;
 /* Accepts NULL. */
 void replica_destroy(struct replica **replica);
@@ -25,7 +26,6 @@ int replica_pull_step(struct replica *replica, struct client *client,
                       uint64_t step, enum client_outcome *outcome,
                       struct err *err) ERR_CHECKED;
 
-const float *replica_values(const struct replica *replica);
 uint64_t replica_version(const struct replica *replica);
 
 #endif

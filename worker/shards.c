@@ -221,31 +221,44 @@ static int add(struct shards *s, const struct shards_options *options,
     return rc;
 }
 
-/* Room for a server's part of what is sent, and how that is encoded. */
-static int prepare_part(struct shards *s, struct one *o,
-                        const struct shards_options *options, struct err *err)
+/* Room for a server's part of what is sent. */
+static int make_part(struct shards *s, struct one *o, struct err *err)
 {
     size_t n = shards_size(s, o, true);
-    int rc = narrow_view(s->model, o->begin, o->end, &o->model, err);
 
-    if (rc != 0) {
-        return rc;
-    }
     if (s->layout.size != 0) {
         size_t more = narrow_round(&s->layout, NULL, o->begin, o->end, NULL);
 
         n = more > n ? more : n;
     }
     o->part = mem_floats(n);
-    return o->part != NULL ? compress_create(&o->model, options->task,
-                                             client_partition(options->home),
-                                             o->begin, &o->compress, err)
-                           : err_nomem(err);
+    return o->part != NULL
+               ? narrow_view(s->model, o->begin, o->end, &o->model, err)
+               : err_nomem(err);
 }
 
-/* What several servers need beside their clients. */
-static int prepare(struct shards *s, const struct shards_options *options,
-                   struct err *err)
+/* How updates for a server are encoded, and where what is pulled stays. */
+static int prepare_one(struct shards *s, struct one *o,
+                       const struct shards_options *options, struct err *err)
+{
+    bool alone = s->count == 1;
+    int rc = alone ? 0 : make_part(s, o, err);
+
+    if (rc == 0) {
+        rc = compress_create(alone ? s->model : &o->model, options->task,
+                             client_partition(options->home), o->begin,
+                             &o->compress, err);
+    }
+    if (rc == 0 && !s->synchronous) {
+        rc = replica_create(s->replica + o->begin, o->end - o->begin,
+                            &o->replica, err);
+    }
+    return rc;
+}
+
+/* The clients of several servers, and the parts that these have. */
+static int find_all(struct shards *s, const struct shards_options *options,
+                    struct err *err)
 {
     const Elephas__V1__Task *task = options->task;
     int rc = take_range(s, task->range, 0, err);
@@ -259,8 +272,30 @@ static int prepare(struct shards *s, const struct shards_options *options,
         task->period <= 1) {
         rc = round_layout_init(s->model, &s->layout, err);
     }
+    return rc;
+}
+
+static int prepare(struct shards *s, const struct shards_options *options,
+                   struct err *err)
+{
+    size_t n = s->model->parameters;
+    int rc = 0;
+
+    s->list = mem_zarray(1 + options->task->n_shards, sizeof(*s->list));
+    if (s->list == NULL) {
+        return err_nomem(err);
+    }
+    s->count = 1 + options->task->n_shards;
+    s->list[0].client = options->home;
+    s->list[0].end = n;
+    if (!s->synchronous && (s->replica = mem_zfloats(n)) == NULL) {
+        return err_nomem(err);
+    }
+    if (s->count > 1) {
+        rc = find_all(s, options, err);
+    }
     for (size_t i = 0; rc == 0 && i < s->count; i++) {
-        rc = prepare_part(s, &s->list[i], options, err);
+        rc = prepare_one(s, &s->list[i], options, err);
     }
     return rc;
 }
@@ -268,9 +303,8 @@ static int prepare(struct shards *s, const struct shards_options *options,
 int shards_create(const struct shards_options *options, struct shards **out,
                   struct err *err)
 {
-    const Elephas__V1__Task *task = options->task;
     struct shards *s = mem_zalloc(sizeof(*s));
-    int rc = 0;
+    int rc;
 
     *out = NULL;
     if (s == NULL) {
@@ -278,20 +312,8 @@ int shards_create(const struct shards_options *options, struct shards **out,
     }
     s->model = options->model;
     s->slots = optimizer_slot_count(options->model->optimizer);
-    s->synchronous = task->mode == ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
-    s->list = mem_zarray(1 + task->n_shards, sizeof(*s->list));
-    if (s->list == NULL) {
-        rc = err_nomem(err);
-    } else {
-        s->count = 1 + task->n_shards;
-        s->list[0].client = options->home;
-    }
-    if (rc == 0) {
-        rc = s->count > 1 ? prepare(s, options, err)
-                          : compress_create(s->model, task,
-                                            client_partition(options->home), 0,
-                                            &s->list[0].compress, err);
-    }
+    s->synchronous = options->task->mode == ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    rc = prepare(s, options, err);
     if (rc != 0) {
         shards_destroy(&s);
         return rc;
@@ -316,9 +338,11 @@ void shards_destroy(struct shards **shards)
         mem_free(o->name);
         mem_free_aligned(o->part);
         compress_destroy(&o->compress);
+        replica_destroy(&o->replica);
         narrow_release(&o->model);
     }
     round_layout_deinit(&s->layout);
+    mem_free_aligned(s->replica);
     mem_free(s->list);
     mem_free(s);
     *shards = NULL;

@@ -49,7 +49,8 @@ uint64_t shards_interruptions(const struct shards *shards);
 int shards_join(struct shards *shards, uint64_t samples,
                 uint64_t validation_samples, struct client_assignment *out,
                 enum client_outcome *outcome, struct err *err) ERR_CHECKED;
-/* The parameters, or the whole state vector. */
+/* The parameters, or the whole state vector. In asynchronous modes the replica,
+ * below, takes them over, too. */
 int shards_pull(struct shards *shards, struct client_parameters *out,
                 enum client_outcome *outcome, struct err *err) ERR_CHECKED;
 int shards_pull_step(struct shards *shards, uint64_t step, bool state,
@@ -59,9 +60,17 @@ int shards_pull_epoch(struct shards *shards, uint64_t epochs,
                       struct client_parameters *out,
                       enum client_outcome *outcome,
                       struct err *err) ERR_CHECKED;
+/* In asynchronous modes: the parameters as they were pulled last for a step,
+ * each server's part in one whole version of it. */
+const float *shards_replica(const struct shards *shards);
+/* Makes it that of this step. From each server only what has changed may come.
+ * A part is as before if that server's outcome is not CLIENT_OK. */
+int shards_pull_replica(struct shards *shards, uint64_t step,
+                        enum client_outcome *outcome,
+                        struct err *err) ERR_CHECKED;
 /* An update, of what was pulled last. */
 struct shards_update {
-    struct client_update head; /* without values */
+    struct client_update head; /* without values and version */
     float *values;             /* head.count of the whole; are changed */
     bool whole;                /* see compress.h */
 };

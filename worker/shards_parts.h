@@ -11,6 +11,7 @@
 
 #include "common/model/round.h"
 #include "worker/compress.h"
+#include "worker/replica.h"
 #include "worker/shards.h"
 
 #define SHARDS_PAUSE_MS 100 /* before servers are asked again */
@@ -21,7 +22,8 @@ struct one {
     char *name; /* URL; NULL of the training's own; owned */
     size_t begin, end;
     struct client_parameters in; /* what came last */
-    uint64_t version;            /* of it */
+    uint64_t version;            /* of it, or of the replica */
+    struct replica *replica;     /* asynchronous: its part of that */
     struct model model;          /* narrowed; borrows (narrow_view()) */
     float *part;                 /* of what is sent; owned */
     struct compress *compress;   /* of updates; NULL: none */
@@ -46,6 +48,7 @@ struct shards {
     const struct model *model;
     size_t slots;
     struct round_layout layout; /* of gradients */
+    float *replica;             /* asynchronous: what was pulled for a step */
     bool synchronous;
     bool keep; /* the training's own server asks for a snapshot */
     uint64_t samples;

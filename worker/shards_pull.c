@@ -96,6 +96,15 @@ void shards_drop(struct shards *s)
     }
 }
 
+/* What is computed now is computed from that. */
+static void note(struct one *o, const struct client_parameters *came)
+{
+    o->version = came->head->version;
+    if (o->replica != NULL) {
+        replica_take(o->replica, came);
+    }
+}
+
 /* The parts become a whole, with the head of the training's own. */
 static int put_together(struct shards *s, bool state,
                         struct client_parameters *out, struct err *err)
@@ -116,7 +125,7 @@ static int put_together(struct shards *s, bool state,
         narrow_put(o->in.values.data, s->model->parameters,
                    state ? 1 + s->slots : 1, o->begin, o->end,
                    (float *)(void *)out->body.data);
-        o->version = o->in.head->version;
+        note(o, &o->in);
     }
     out->values = buf_view(&out->body);
     out->head = s->list[0].in.head;
@@ -159,11 +168,17 @@ int shards_pull(struct shards *s, struct client_parameters *out,
                 enum client_outcome *outcome, struct err *err)
 {
     const struct round_trip call = {.run = pull_one};
+    int rc;
 
+    if (s->count > 1) {
+        return pull_all(s, &call, out, outcome, err);
+    }
     *outcome = CLIENT_OK;
-    return s->count == 1 ? client_pull(s->list[0].client,
-                                       shards_whole(s, false), out, err)
-                         : pull_all(s, &call, out, outcome, err);
+    rc = client_pull(s->list[0].client, shards_whole(s, false), out, err);
+    if (rc == 0) {
+        note(&s->list[0], out);
+    }
+    return rc;
 }
 
 int shards_pull_step(struct shards *s, uint64_t step, bool state,
@@ -172,11 +187,43 @@ int shards_pull_step(struct shards *s, uint64_t step, bool state,
 {
     const struct round_trip call = {
         .run = pull_step_one, .number = step, .state = state};
+    int rc;
 
-    return s->count == 1
-               ? client_pull_step(s->list[0].client, step, state,
-                                  shards_whole(s, state), out, outcome, err)
-               : pull_all(s, &call, out, outcome, err);
+    if (s->count > 1) {
+        return pull_all(s, &call, out, outcome, err);
+    }
+    rc = client_pull_step(s->list[0].client, step, state,
+                          shards_whole(s, state), out, outcome, err);
+    if (rc == 0 && *outcome == CLIENT_OK) {
+        note(&s->list[0], out);
+    }
+    return rc;
+}
+
+const float *shards_replica(const struct shards *s)
+{
+    return s->replica;
+}
+
+static int pull_replica_one(struct shards *s, struct one *o,
+                            const struct round_trip *call)
+{
+    int rc = replica_pull_step(o->replica, o->client, call->number, &o->outcome,
+                               &o->err);
+
+    (void)s;
+    o->version = replica_version(o->replica);
+    return rc;
+}
+
+int shards_pull_replica(struct shards *s, uint64_t step,
+                        enum client_outcome *outcome, struct err *err)
+{
+    const struct round_trip call = {.run = pull_replica_one, .number = step};
+    int rc = shards_run(s, &call, err);
+
+    shards_sum_up(s, outcome);
+    return rc != 0 && s->count > 1 ? shards_try_again(s, rc, outcome) : rc;
 }
 
 int shards_pull_epoch(struct shards *s, uint64_t epochs,

@@ -30,6 +30,7 @@ static int send_part(struct one *o, float *values, bool whole,
     int rc = compress_update(o->compress, values, whole, update, err);
 
     update->values = values;
+    update->base_version = o->version;
     if (rc == 0) {
         rc = client_push(o->client, update, next, outcome, err);
     }
@@ -51,7 +52,6 @@ static int push_one(struct shards *s, struct one *o,
     }
     update.count = cut(s, o, call->update);
     update.keep = s->keep;
-    update.base_version = o->version;
     return send_part(o, o->part, call->update->whole, &update, &next,
                      &o->outcome, &o->err);
 }

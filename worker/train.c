@@ -206,9 +206,6 @@ static int prepare(struct trainer *t, struct err *err)
     if (rc == 0) {
         rc = totals_create(model, &t->totals, err);
     }
-    if (rc == 0 && t->asynchronous) {
-        rc = replica_create(model->parameters, &t->replica, err);
-    }
     if (rc != 0) {
         return rc;
     }
@@ -269,7 +266,6 @@ int train_run(struct session *session, struct output *output, bool *superseded,
     net_destroy(&t.net);
     batch_destroy(&t.batch);
     totals_destroy(&t.totals);
-    replica_destroy(&t.replica);
     mem_free_aligned(t.state);
     mem_free_aligned(t.gradient);
     round_layout_deinit(&t.layout);

@@ -195,7 +195,6 @@ int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     }
     if (rc == 0) {
         client_parameters_subtract(&before, t->state, t->vector);
-        update.base_version = before.head->version;
         describe_steps(t, started, &update);
         rc = push(t, t->state, &update, next, err);
     }
@@ -203,25 +202,7 @@ int trainer_delta_step(struct trainer *t, uint64_t step, uint64_t *next,
     return rc;
 }
 
-/* The parameters as they are now. Of several servers they come whole. */
-static int pull_replica(struct trainer *t, uint64_t step, struct err *err)
-{
-    struct client_parameters came;
-    int rc;
-
-    if (shards_count(t->shards) == 1) {
-        return replica_pull_step(t->replica, t->session->client, step,
-                                 &t->outcome, err);
-    }
-    rc = shards_pull_step(t->shards, step, false, &came, &t->outcome, err);
-    if (rc == 0 && t->outcome == CLIENT_OK) {
-        replica_take(t->replica, &came);
-        client_parameters_deinit(&came);
-    }
-    return rc;
-}
-
-/* The first time with the optimizer's slots, into t->state and the replica. */
+/* The first time with the optimizer's slots. */
 static int pull_with_slots(struct trainer *t, uint64_t step, struct err *err)
 {
     struct client_parameters came;
@@ -231,7 +212,6 @@ static int pull_with_slots(struct trainer *t, uint64_t step, struct err *err)
         return rc;
     }
     client_parameters_take(&came, t->state, t->vector);
-    replica_take(t->replica, &came);
     rc = take_optimizer(t, &came, err);
     client_parameters_deinit(&came);
     t->has_slots = rc == 0;
@@ -245,9 +225,9 @@ static int pull_version(struct trainer *t, uint64_t step, struct err *err)
     if (!t->has_slots) {
         return pull_with_slots(t, step, err);
     }
-    rc = pull_replica(t, step, err);
+    rc = shards_pull_replica(t->shards, step, &t->outcome, err);
     if (rc == 0 && t->outcome == CLIENT_OK) {
-        memcpy(t->state, replica_values(t->replica),
+        memcpy(t->state, shards_replica(t->shards),
                t->session->model->parameters * sizeof(*t->state));
     }
     return rc;
@@ -256,7 +236,7 @@ static int pull_version(struct trainer *t, uint64_t step, struct err *err)
 int trainer_async_step(struct trainer *t, uint64_t step, uint64_t *next,
                        struct err *err)
 {
-    const float *before = replica_values(t->replica);
+    const float *before = shards_replica(t->shards);
     struct client_update update = {.step = step,
                                    .count = t->session->model->parameters};
     uint64_t started;
@@ -273,26 +253,23 @@ int trainer_async_step(struct trainer *t, uint64_t step, uint64_t *next,
     for (size_t i = 0; i < update.count; i++) {
         t->state[i] = before[i] - t->state[i];
     }
-    update.base_version = replica_version(t->replica);
     describe_steps(t, started, &update);
     return push(t, t->state, &update, next, err);
 }
 
 /* The centre as it is now, in t->gradient. Whoever waits for others keeps what
  * it has, unless the daemon was away meanwhile. */
-static int pull_centre(struct trainer *t, uint64_t step, uint64_t *version,
-                       struct err *err)
+static int pull_centre(struct trainer *t, uint64_t step, struct err *err)
 {
     int rc;
 
     do {
-        rc = pull_replica(t, step, err);
+        rc = shards_pull_replica(t->shards, step, &t->outcome, err);
     } while (rc == 0 && t->outcome == CLIENT_AGAIN &&
              shards_interruptions(t->shards) == t->interruptions);
     if (rc == 0 && t->outcome == CLIENT_OK) {
-        memcpy(t->gradient, replica_values(t->replica),
+        memcpy(t->gradient, shards_replica(t->shards),
                t->session->model->parameters * sizeof(*t->gradient));
-        *version = replica_version(t->replica);
     }
     return rc;
 }
@@ -316,7 +293,7 @@ int trainer_elastic_step(struct trainer *t, uint64_t step, uint64_t *next,
     started = t->optimizer.iterations;
     rc = step_batches(t, step, &update.samples, err);
     if (rc == 0) {
-        rc = pull_centre(t, step, &update.base_version, err);
+        rc = pull_centre(t, step, err);
     }
     if (rc != 0 || t->outcome != CLIENT_OK) {
         return rc;
@@ -349,7 +326,6 @@ int trainer_gradient_step(struct trainer *t, uint64_t step, uint64_t *next,
         return rc;
     }
     client_parameters_take(&current, t->state, n);
-    update.base_version = current.head->version;
     client_parameters_deinit(&current);
     totals_clear(t->totals);
     take_batch(t, step);

@@ -12,7 +12,6 @@
 #include "worker/client.h"
 #include "worker/dataset.h"
 #include "worker/nn/net.h"
-#include "worker/replica.h"
 #include "worker/session.h"
 #include "worker/shards.h"
 
@@ -29,7 +28,6 @@ struct trainer {
     struct batch *batch;
     struct round_layout layout; /* of what is said in rounds of batches */
     struct totals *totals;
-    struct replica *replica; /* asynchronous: what was pulled last */
     bool asynchronous;
     bool elastic; /* asynchronous, with weights of its own */
     bool by_epoch;

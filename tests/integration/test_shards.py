@@ -69,6 +69,9 @@ def asynchronous_updates_are_counted_once_on_each(s):
             servers.nothing_is_left()
             assert [d["version"] for d in documents] == [steps] * 3, documents
             assert [d["staleness"]["updates"] for d in documents] == [steps] * 3
+            # weights of pixels that are always 0 never move: they are pulled once
+            pulled = [d["traffic"]["pulled_per_step"] for d in documents]
+            assert sum(pulled) < 0.85 * 4 * PARAMETERS, pulled
 
 
 SLOW = ["--epochs", 40, "--workers", 2, "--frequency", "batch", "--batch-size", 16]
@@ -135,14 +138,15 @@ def fewer_bytes_and_the_same_bits(s):
 
 def asynchronous_what_was_not_sent_comes_later(s):
     """Each server counts each update once, also what it lost; the remainders are each server's own."""
-    for code, most in (("topk", 0.3), ("int8", 1.1)):
+    for code, pushed, pulled in (("topk", 0.3, 2.8), ("int8", 1.1, 4.1)):
         way = [*WAY, "--compress", code]
         done, parts = killed(s, "asynchronous", 1, way, 200)
         assert [d["version"] for d in (done, *parts)] == [12 * 2 * 63] * 3, (done["version"], parts)
         assert done["history"]["acc"][-1] > 0.9, done["history"]["acc"]
         for document in (done, parts[1]):
             values = document["range"]["end"] - document["range"]["begin"]
-            assert document["traffic"]["pushed_per_step"] < most * values, (code, document["traffic"])
+            assert document["traffic"]["pushed_per_step"] < pushed * values, (code, document["traffic"])
+            assert document["traffic"]["pulled_per_step"] < pulled * values, (code, document["traffic"])
 
 
 def a_worker_that_is_killed_is_no_loss(s):

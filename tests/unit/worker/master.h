@@ -45,6 +45,8 @@ struct master {
     uint64_t validation_samples;
     uint64_t progress;
     double train_rows; /* of the last update's metrics */
+    uint64_t lineage;
+    uint64_t changed[2]; /* all that is given to who asks for changes, or 0 */
     /* faults */
     uint64_t stop_at;      /* step from which on the job is over */
     uint64_t supersede_at; /* step that is told it is superseded */
@@ -116,6 +118,7 @@ static inline void give_parameters(struct master *m, const char *query,
     Elephas__V1__OptimizerState o = ELEPHAS__V1__OPTIMIZER_STATE__INIT;
     size_t n =
         strstr(query, "state=1") != NULL ? state_size(m) : m->model->parameters;
+    const float *values = m->state.values;
     struct err err = {0};
 
     if (m->not_yet > 0) {
@@ -133,10 +136,17 @@ static inline void give_parameters(struct master *m, const char *query,
     o.slots = (uint32_t)optimizer_slot_count(m->model->optimizer);
     range.end = n;
     p.version = m->version;
+    p.lineage = m->lineage;
     p.range = &range;
     p.optimizer = &o;
-    unit_ok(wire_pack_values(&p.base, m->state.values, n, &reply->body, &err),
-            &err);
+    if (strstr(query, "since=") != NULL && m->changed[1] != 0) {
+        p.partial = true;
+        p.changed = m->changed;
+        p.n_changed = 2;
+        values += m->changed[0];
+        n = m->changed[1] - m->changed[0];
+    }
+    unit_ok(wire_pack_values(&p.base, values, n, &reply->body, &err), &err);
 }
 
 static inline void apply(struct master *m,

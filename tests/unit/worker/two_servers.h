@@ -29,6 +29,7 @@ struct server {
     int updates;       /* that came */
     uint8_t last[256]; /* what the values of the last one were sent as */
     size_t last_len;
+    char pulled[512]; /* the path of the last pull */
     size_t begin, end;
 };
 
@@ -90,6 +91,9 @@ static inline void answer(void *context, const struct fake_request *request,
 
     if (strstr(path, "/updates") != NULL) {
         take_values(s, request->body);
+    }
+    if (strstr(path, "/parameters") != NULL) {
+        memcpy(s->pulled, path, sizeof(s->pulled));
     }
     if (strstr(path, "/updates") != NULL && s->refuses > 0) {
         s->refuses--;
