@@ -7,9 +7,11 @@
 #include "common/elog.h"
 #include "common/mem.h"
 #include "common/model/model_wire.h"
+#include "driver/bodies.h"
 #include "driver/daemon.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
+#include "driver/later.h"
 #include "driver/store.h"
 #include "driver/train.h"
 #include "driver/work.h"
@@ -20,33 +22,104 @@
 
 static const char message_type[] = "application/x-protobuf";
 
-void api_model_post(struct daemon *d, struct http_exchange *x, struct job *job)
-{
-    struct view message = http_body(x);
-    struct model *model = NULL;
+/* A model on its way to the store. A large one goes there on the helper, with
+ * its body; it is stored also if the client leaves meanwhile. */
+struct upload {
+    struct later later;
+    struct view message;
+    struct buf body; /* if it is not the exchange's any more */
+    struct body_room *room;
     char hash[MODEL_HASH_SIZE];
-    struct err err = {0};
-    bool added = false;
-    int rc = model_decode(message, &model, NULL, &err);
+    bool added;
+    int rc;
+    struct err err;
+};
 
-    (void)job;
+static void store_upload(struct upload *u, struct store *store)
+{
+    struct model *model = NULL;
+
+    u->rc = model_decode(u->message, &model, NULL, &u->err);
     model_destroy(&model);
-    if (rc == 0) {
-        rc = model_hash(message, hash, &err);
+    if (u->rc == 0) {
+        u->rc = model_hash(u->message, u->hash, &u->err);
     }
-    if (rc == 0) {
-        rc = store_put_model(d->store, hash, message, &added, &err);
+    if (u->rc == 0) {
+        u->rc = store_put_model(store, u->hash, u->message, &u->added, &u->err);
     }
-    if (rc != 0) {
-        (void)err_wrap(&err, "model");
-        http_reply_error(x, &err);
+}
+
+static void answer_upload(struct upload *u, struct http_exchange *x)
+{
+    if (u->rc == 0 && u->added) {
+        elog(ELOG_INFO, "model.stored", E_STR("model", u->hash),
+             E_INT("bytes", u->message.len));
+    }
+    if (u->rc != 0) {
+        (void)err_wrap(&u->err, "model");
+    }
+    if (x != NULL && u->rc != 0) {
+        http_reply_error(x, &u->err);
+    } else if (x != NULL) {
+        http_reply_json(x, u->added ? 201 : 200,
+                        json_pack("{s:s}", "model", u->hash));
+    }
+}
+
+static void work_upload(struct later *later)
+{
+    struct upload *u = (struct upload *)later;
+
+    store_upload(u, later->daemon->store);
+    if (u->room == NULL) {
+        buf_deinit(&u->body); /* it may take long to free */
+    }
+}
+
+static void end_upload(struct later *later)
+{
+    answer_upload((struct upload *)later, later->x);
+}
+
+static void release_upload(struct later *later)
+{
+    struct upload *u = (struct upload *)later;
+
+    body_room_leave(&u->room, &u->body);
+    mem_free(u);
+}
+
+static const struct later_class upload_class = {
+    .work = work_upload, .done = end_upload, .release = release_upload};
+
+static void store_later(struct daemon *d, struct http_exchange *x)
+{
+    struct upload *u = mem_zalloc(sizeof(*u));
+    struct err err = {0};
+
+    if (u == NULL) {
+        http_reply_problem(x, 503, "nomem", "out of memory");
         return;
     }
-    if (added) {
-        elog(ELOG_INFO, "model.stored", E_STR("model", hash),
-             E_INT("bytes", message.len));
+    u->message = http_body(x);
+    http_take_body(x, &u->body, &u->room); /* stays where it lies */
+    if (later_begin(&u->later, &upload_class, d, x, &err) != 0) {
+        release_upload(&u->later);
+        http_reply_error(x, &err);
     }
-    http_reply_json(x, added ? 201 : 200, json_pack("{s:s}", "model", hash));
+}
+
+void api_model_post(struct daemon *d, struct http_exchange *x, struct job *job)
+{
+    struct upload u = {.message = http_body(x)};
+
+    (void)job;
+    if (u.message.len > LATER_ABOVE) {
+        store_later(d, x);
+        return;
+    }
+    store_upload(&u, d->store);
+    answer_upload(&u, x);
 }
 
 /* Sends a stored model straight from its file. */

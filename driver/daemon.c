@@ -173,7 +173,7 @@ static void on_stop_tick(evutil_socket_t fd, short what, void *arg)
     d->stop_ticks++;
     switch (d->stop_phase) {
     case DAEMON_READING:
-        if (http_server_reading(d->http) == 0 ||
+        if ((http_server_reading(d->http) == 0 && d->pending == 0) ||
             d->stop_ticks > READING_TICKS) {
             jobs_stop(d->jobs);
             d->stop_phase = DAEMON_WORKERS;

@@ -35,6 +35,7 @@ struct daemon {
     struct offload *offload; /* snapshots and models */
     struct offload *merger;  /* predictions, which may take minutes */
     struct offload *vectors; /* the values of large trainings */
+    unsigned pending;        /* requests that are worked on off the loop */
     struct metrics *metrics;
     struct event *stop_timer;
     int lock_fd;

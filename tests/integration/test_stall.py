@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Nothing large stalls the small requests of others.
+
+What one turn of the daemon's loop takes is measured by the daemon as processor
+time, so that the bound holds on a busy machine too. A model of 64 MB that is
+decoded, copied, packed or hashed on the loop takes 60 ms at least; a turn that
+reads or writes its share of large messages takes one or two.
+"""
+import hashlib
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from large import PROTOBUF, Large  # noqa: E402
+from system import run  # noqa: E402
+
+PARAMETERS = 16000000
+LONGEST = 0.05
+
+
+class Watched(Large):
+    def __init__(self, s):
+        s.daemon()
+        super().__init__(s, PARAMETERS)
+
+    def no_stall(self, what, call):
+        before = self.turns()
+        out = call()
+        after = self.turns()
+        long = {bound: after[bound] - n for bound, n in before.items() if after[bound] != n}
+        assert LONGEST not in long, f"{what}: so many turns took longer: {long}"
+        return out
+
+
+def models_that_are_stored(s):
+    w = Watched(s)
+    message = w.trained()
+    message[-1] ^= 1
+    model = w.no_stall("upload", lambda: w.upload(message))
+    assert w.no_stall("upload again", lambda: w.upload(message)) == model
+
+
+def name_of(message):
+    return hashlib.sha256(message).hexdigest()
+
+
+def uploads_that_are_left_alone(s):
+    """A model is stored also if its client leaves; a stop of the daemon waits for it."""
+    w = Watched(s)
+    message = bytes(w.trained())
+    kept = os.path.join(s.state, "models")
+    w.begin("POST", "/v1/models", message[:1000], PROTOBUF).close()
+    w.begin("POST", "/v1/models", message[:-1] + b"\1", PROTOBUF).close()
+    deadline = time.monotonic() + 60
+    while not os.path.exists(os.path.join(kept, name_of(message[:-1] + b"\1"))):
+        assert time.monotonic() < deadline, os.listdir(kept)
+        time.sleep(0.02)
+    for last in (b"\2", b"\3"):
+        c = w.begin("POST", "/v1/models", message[:-1] + last, PROTOBUF)
+        s.process.terminate()
+        answer = c.getresponse()
+        there = os.path.exists(os.path.join(kept, name_of(message[:-1] + last)))
+        assert (answer.status, there) in ((201, True), (503, False)), (answer.status, there)
+        c.close()
+        assert s.process.wait(20) == 0
+        s.daemon()
+    for name in os.listdir(kept):
+        with open(os.path.join(kept, name), "rb") as f:
+            assert name_of(f.read()) == name, "half a model"
+
+
+if __name__ == "__main__":
+    run([models_that_are_stored, uploads_that_are_left_alone])
