@@ -53,68 +53,86 @@ static int read_varint(struct view msg, size_t *at, uint64_t *out)
     return ERR_PROTO;
 }
 
-/* Moves *at behind the value of a field; length is that of a bytes field. */
-static int skip_value(struct view msg, unsigned type, size_t *at,
-                      size_t *length)
+/* The length of a field's value, which begins at *at then; fields that are
+ * passed over here have length 0. */
+static int read_length(struct view msg, unsigned type, size_t *at,
+                       uint64_t *length)
 {
-    uint64_t n = 0;
+    uint64_t value;
 
+    *length = 0;
     switch (type) {
     case WIRE_VARINT:
-        return read_varint(msg, at, &n);
+        return read_varint(msg, at, &value);
     case WIRE_FIXED64:
-        n = 8;
-        break;
+        *length = 8;
+        return 0;
     case WIRE_FIXED32:
-        n = 4;
-        break;
+        *length = 4;
+        return 0;
     case WIRE_BYTES:
-        if (read_varint(msg, at, &n) != 0) {
-            return ERR_PROTO;
-        }
-        break;
+        return read_varint(msg, at, length);
     default:
         return ERR_PROTO;
     }
-    if (n > msg.len - *at) {
-        return ERR_PROTO;
+}
+
+static int malformed(struct err *err)
+{
+    return err_set(err, ERR_PROTO, "message is cut off or malformed");
+}
+
+int wire_split_start(struct view start, size_t total, struct view *head,
+                     size_t *values, bool *enough, struct err *err)
+{
+    size_t at = 0;
+    size_t head_len = total;
+    size_t values_len = 0;
+
+    *enough = true;
+    while (at < total) {
+        size_t begin = at;
+        uint64_t length;
+        uint64_t tag;
+
+        if (read_varint(start, &at, &tag) != 0 ||
+            read_length(start, (unsigned)(tag & 7), &at, &length) != 0) {
+            *enough = start.len >= total;
+            return *enough ? malformed(err) : 0;
+        }
+        if (length > total - at) {
+            return malformed(err);
+        }
+        at += (size_t)length;
+        if (tag >> 3 == WIRE_VALUES_FIELD) {
+            if ((tag & 7) != WIRE_BYTES || at != total || length % 4 != 0) {
+                return err_set(err, ERR_PROTO,
+                               "values are not the last field, or no floats");
+            }
+            head_len = begin;
+            values_len = (size_t)length;
+        } else if (at > start.len) {
+            *enough = false;
+            return 0;
+        }
     }
-    *at += (size_t)n;
-    *length = (size_t)n;
+    *head = (struct view){start.data, head_len};
+    *values = values_len;
     return 0;
 }
 
 int wire_split(struct view msg, struct view *head, struct view *values,
                struct err *err)
 {
-    size_t at = 0;
-    struct view v = {NULL, 0};
-    size_t head_len = msg.len;
+    bool enough;
+    size_t length;
+    int rc = wire_split_start(msg, msg.len, head, &length, &enough, err);
 
-    while (at < msg.len) {
-        size_t start = at;
-        size_t length = 0;
-        uint64_t tag;
-
-        if (read_varint(msg, &at, &tag) != 0 ||
-            skip_value(msg, (unsigned)(tag & 7), &at, &length) != 0) {
-            return err_set(err, ERR_PROTO, "message is cut off or malformed");
-        }
-        if (tag >> 3 != WIRE_VALUES_FIELD) {
-            continue;
-        }
-        if ((tag & 7) != WIRE_BYTES || at != msg.len || length % 4 != 0) {
-            return err_set(err, ERR_PROTO,
-                           "values are not the last field, or no floats");
-        }
-        v.data = msg.data + at - length;
-        v.len = length;
-        head_len = start;
+    if (rc == 0) {
+        values->len = length;
+        values->data = length != 0 ? msg.data + msg.len - length : NULL;
     }
-    head->data = msg.data;
-    head->len = head_len;
-    *values = v;
-    return 0;
+    return rc;
 }
 
 int wire_unpack(const ProtobufCMessageDescriptor *type, struct view head,

@@ -13,6 +13,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include <stdbool.h>
+
 #define WIRE_VALUES_FIELD 100
 #define WIRE_HEADER_MAX 12
 
@@ -24,6 +26,12 @@ extern ProtobufCAllocator wire_allocator;
  * anything follows `values`, or if their length is no multiple of 4. */
 int wire_split(struct view msg, struct view *head, struct view *values,
                struct err *err) ERR_CHECKED;
+
+/* The same for a message of `total` bytes of which only the start is there:
+ * *values is how many bytes they have. *enough: false if the start does not
+ * reach to the values (or the end); then nothing else is given. */
+int wire_split_start(struct view start, size_t total, struct view *head,
+                     size_t *values, bool *enough, struct err *err) ERR_CHECKED;
 
 /* Unpacks the head of a message. *out is freed with
  * protobuf_c_message_free_unpacked(*out, &wire_allocator). */

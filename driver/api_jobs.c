@@ -55,16 +55,9 @@ static int check_model(struct daemon *d, const struct job_spec *spec,
                        const char *hash, struct err *err)
 {
     struct model *model = NULL;
-    struct model_state state = {0};
-    struct buf message;
-    int rc;
+    struct model_state state = {0}; /* but for its values */
+    int rc = job_load_architecture(d, hash, &model, &state, err);
 
-    buf_init(&message, MODEL_WIRE_MAX);
-    rc = store_get_model(d->store, hash, &message, err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&message), &model, &state, err);
-    }
-    buf_deinit(&message);
     if (rc == 0) {
         rc = job_spec_check_model(spec, model, err);
     }
@@ -73,7 +66,6 @@ static int check_model(struct daemon *d, const struct job_spec *spec,
         rc = err_set(err, ERR_INVALID,
                      "the model holds no weights: train it first");
     }
-    model_state_deinit(&state);
     model_destroy(&model);
     return rc;
 }

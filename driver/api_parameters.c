@@ -11,12 +11,19 @@
 #include "driver/daemon.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
+#include "driver/later.h"
 #include "driver/store.h"
 #include "driver/train.h"
 #include "elephas/v1/parameters.pb-c.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char message_type[] = "application/x-protobuf";
 
 #define MAX_WAIT_SECONDS 60
 
@@ -61,25 +68,37 @@ static int read_query(const struct http_exchange *x, struct train_query *q,
     return 0;
 }
 
-static int pack_stored(const struct job *job, const struct model *model,
-                       const struct model_state *state,
-                       const struct train_query *q, struct buf *out,
-                       struct err *err)
+/* What is to be sent of a state that is stored. */
+static int find_stored_range(const struct model *model,
+                             const struct model_state *state,
+                             const struct train_query *q,
+                             Elephas__V1__Range *out, struct err *err)
 {
-    Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
-    Elephas__V1__Range range = ELEPHAS__V1__RANGE__INIT;
-    Elephas__V1__OptimizerState o = ELEPHAS__V1__OPTIMIZER_STATE__INIT;
-    double scalars[OPTIMIZER_MAX_SCALARS];
-
-    range.end = q->whole ? state->count : model->parameters;
+    out->end = q->whole ? state->count : model->parameters;
     if (q->has_range) {
-        range.begin = q->begin;
-        range.end = q->end;
+        out->begin = q->begin;
+        out->end = q->end;
     }
-    if (range.end > state->count || range.begin > range.end) {
+    if (out->end > state->count || out->begin > out->end) {
         return err_set(err, ERR_INVALID,
                        "begin and end: the state has %zu values", state->count);
     }
+    return 0;
+}
+
+/* The message up to its values. */
+static int pack_stored_head(const struct job *job, const struct model *model,
+                            const struct model_state *state,
+                            Elephas__V1__Range *range, struct buf *out,
+                            struct err *err)
+{
+    Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
+    Elephas__V1__OptimizerState o = ELEPHAS__V1__OPTIMIZER_STATE__INIT;
+    double scalars[OPTIMIZER_MAX_SCALARS];
+    uint8_t header[WIRE_HEADER_MAX];
+    size_t n = (size_t)(range->end - range->begin);
+    int rc;
+
     if (model->optimizer != NULL) {
         memcpy(scalars, state->optimizer.scalars, sizeof(scalars));
         o.iterations = state->optimizer.iterations;
@@ -93,10 +112,13 @@ static int pack_stored(const struct job *job, const struct model *model,
         (uint64_t)json_integer_value(json_object_get(job->result, "version"));
     p.epoch =
         (uint64_t)json_integer_value(json_object_get(job->result, "epoch"));
-    p.range = &range;
+    p.range = range;
     p.total = state->count;
-    return wire_pack_values(&p.base, state->values + range.begin,
-                            (size_t)(range.end - range.begin), out, err);
+    rc = wire_pack(&p.base, out, err);
+    return rc == 0 && n != 0
+               ? buf_append(out, header,
+                            wire_values_header(n * sizeof(float), header), err)
+               : rc;
 }
 
 /* What a job has left does not change any more: its version is its name.
@@ -119,40 +141,154 @@ static bool is_known(struct http_exchange *x, const struct job *job)
     return true;
 }
 
-/* The values of a job whose parameters are not in memory. */
-static void send_stored(struct daemon *d, struct http_exchange *x,
-                        const struct job *job, const struct train_query *q)
+/* The values of the range are the last but so many of the file, which is open
+ * as *fd. */
+static int open_stored(const struct daemon *d, const char *hash, size_t behind,
+                       uint64_t *begin, int *fd, struct err *err)
 {
-    const char *hash = job->output[0] != '\0' ? job->output : job->model;
-    struct model *model = NULL;
-    struct model_state state = {0};
-    struct err err = {0};
-    struct buf message;
-    struct buf body;
-    int rc;
+    char *path = store_model_path(d->store, hash);
+    struct stat st;
+    int rc = 0;
 
-    buf_init(&message, MODEL_WIRE_MAX);
-    buf_init(&body, MODEL_WIRE_MAX);
-    rc = store_get_model(d->store, hash, &message, &err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&message), &model, &state, &err);
+    if (path == NULL) {
+        return err_nomem(err);
     }
-    buf_deinit(&message);
-    if (rc == 0 && !state.has_weights) {
-        rc = err_set(&err, ERR_STATE,
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &st) != 0) {
+        rc = err_errno(err, ERR_IO, errno, "%s", path);
+    } else {
+        *begin = (uint64_t)st.st_size - (uint64_t)behind * sizeof(float);
+    }
+    mem_free(path);
+    return rc;
+}
+
+/* The values of a job whose parameters are not in memory. */
+struct stored {
+    struct later later;
+    char hash[MODEL_HASH_SIZE];
+    struct model *model;
+    struct model_state state; /* but for its values, until they are wanted */
+    Elephas__V1__Range range;
+    struct buf message;
+    int rc;
+    struct err err;
+};
+
+static void release_stored(struct later *later)
+{
+    struct stored *s = (struct stored *)later;
+
+    model_state_deinit(&s->state);
+    model_destroy(&s->model);
+    buf_deinit(&s->message);
+    mem_free(s);
+}
+
+/* Slots that are not in the file are those before the first step. */
+static void work_stored(struct later *later)
+{
+    struct stored *s = (struct stored *)later;
+    size_t n = (size_t)(s->range.end - s->range.begin);
+    struct model *model = NULL;
+    struct buf file;
+
+    buf_init(&file, MODEL_WIRE_MAX);
+    s->rc = store_get_model(later->daemon->store, s->hash, &file, &s->err);
+    if (s->rc == 0) {
+        s->rc = model_decode(buf_view(&file), &model, &s->state, &s->err);
+    }
+    if (s->rc == 0) {
+        s->rc = buf_append(&s->message, s->state.values + s->range.begin,
+                           n * sizeof(float), &s->err);
+    }
+    model_destroy(&model);
+    buf_deinit(&file);
+}
+
+static void end_stored(struct later *later)
+{
+    struct stored *s = (struct stored *)later;
+
+    if (later->x != NULL && s->rc == 0) {
+        http_reply_buf(later->x, 200, message_type, &s->message);
+    } else if (later->x != NULL) {
+        http_reply_error(later->x, &s->err);
+    }
+}
+
+static const struct later_class stored_class = {
+    .work = work_stored, .done = end_stored, .release = release_stored};
+
+static int look_at_stored(struct stored *s, const struct daemon *d,
+                          const struct job *job, const struct train_query *q,
+                          struct err *err)
+{
+    int rc = job_load_architecture(d, s->hash, &s->model, &s->state, err);
+
+    if (rc == 0 && !s->state.has_weights) {
+        rc = err_set(err, ERR_STATE,
                      "job %s has no parameters: it has not begun", job->id);
     }
     if (rc == 0) {
-        rc = pack_stored(job, model, &state, q, &body, &err);
+        rc = find_stored_range(s->model, &s->state, q, &s->range, err);
     }
-    model_state_deinit(&state);
-    model_destroy(&model);
-    if (rc != 0) {
-        buf_deinit(&body);
-        http_reply_error(x, &err);
+    return rc == 0 ? pack_stored_head(job, s->model, &s->state, &s->range,
+                                      &s->message, err)
+                   : rc;
+}
+
+/* They are in the file: from there, without reading them. */
+static int send_file(const struct daemon *d, struct http_exchange *x,
+                     const struct stored *s, size_t count, struct err *err)
+{
+    uint64_t begin = 0;
+    int fd = -1;
+    int rc = open_stored(d, s->hash, count - (size_t)s->range.begin, &begin,
+                         &fd, err);
+
+    if (rc == 0) {
+        http_reply_file_part(x, 200, message_type, buf_view(&s->message), fd,
+                             begin,
+                             (s->range.end - s->range.begin) * sizeof(float));
+    } else if (fd >= 0) {
+        (void)close(fd);
+    }
+    return rc;
+}
+
+static void send_stored(struct daemon *d, struct http_exchange *x,
+                        const struct job *job, const struct train_query *q)
+{
+    struct stored *s = mem_zalloc(sizeof(*s));
+    struct err err = {0};
+    size_t count = 0;
+    int rc;
+
+    if (s == NULL) {
+        http_reply_problem(x, 503, "nomem", "out of memory");
         return;
     }
-    http_reply_buf(x, 200, "application/x-protobuf", &body);
+    elephas__v1__range__init(&s->range);
+    buf_init(&s->message, MODEL_WIRE_MAX);
+    memcpy(s->hash, job->output[0] != '\0' ? job->output : job->model,
+           sizeof(s->hash));
+    rc = look_at_stored(s, d, job, q, &err);
+    if (rc == 0) {
+        count = s->state.has_optimizer ? s->state.count : s->model->parameters;
+    }
+    if (rc == 0 && s->range.end > count) {
+        rc = later_begin(&s->later, &stored_class, d, x, &err);
+        if (rc == 0) {
+            return;
+        }
+    } else if (rc == 0) {
+        rc = send_file(d, x, s, count, &err);
+    }
+    if (rc != 0) {
+        http_reply_error(x, &err);
+    }
+    release_stored(&s->later);
 }
 
 void api_job_parameters(struct daemon *d, struct http_exchange *x,

@@ -167,6 +167,10 @@ void http_reply_pieces(struct http_exchange *x, int status,
 /* The rest of an open file, which is closed here in any case. */
 void http_reply_file(struct http_exchange *x, int status,
                      const char *content_type, int fd);
+/* head (copied), then a part of an open file, which is closed likewise. */
+void http_reply_file_part(struct http_exchange *x, int status,
+                          const char *content_type, struct view head, int fd,
+                          uint64_t begin, uint64_t size);
 /* A problem document. code: a word of docs/PROTOCOL.md section 1. */
 void http_reply_problem(struct http_exchange *x, int status, const char *code,
                         const char *detail);

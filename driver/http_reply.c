@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define UNKNOWN_LENGTH UINT64_MAX
+#define FILE_PIECE ((ev_off_t)1 << 20)
 
 static const char *reason(int status)
 {
@@ -317,21 +318,60 @@ void http_reply_pieces(struct http_exchange *x, int status,
     finish(x, failed, len);
 }
 
-void http_reply_file(struct http_exchange *x, int status,
-                     const char *content_type, int fd)
+/* sendfile() takes all that it is told of as long as the client takes it, too:
+ * in pieces, so that others have their turn. *fd is -1 once it is the
+ * output's. */
+static int put_file(struct evbuffer *out, int *fd, ev_off_t begin,
+                    ev_off_t size)
 {
-    struct stat st;
-    bool failed = fstat(fd, &st) != 0 ||
-                  put_head(x, status, content_type, (uint64_t)st.st_size) != 0;
+    struct evbuffer_file_segment *file =
+        evbuffer_file_segment_new(*fd, begin, size, EVBUF_FS_CLOSE_ON_FREE);
+    int rc = 0;
 
-    if (!failed && st.st_size != 0 && sends_body(x)) {
-        failed = evbuffer_add_file(output(x), fd, 0, st.st_size) != 0;
-        fd = -1; /* the output closes it, also on failure */
+    if (file == NULL) {
+        return -1;
+    }
+    *fd = -1;
+    for (ev_off_t at = 0; rc == 0 && at < size; at += FILE_PIECE) {
+        ev_off_t rest = size - at;
+
+        rc = evbuffer_add_file_segment(out, file, at,
+                                       rest < FILE_PIECE ? rest : FILE_PIECE);
+    }
+    evbuffer_file_segment_free(file);
+    return rc;
+}
+
+void http_reply_file_part(struct http_exchange *x, int status,
+                          const char *content_type, struct view head, int fd,
+                          uint64_t begin, uint64_t size)
+{
+    uint64_t length = (uint64_t)head.len + size;
+    bool failed = put_head(x, status, content_type, length) != 0;
+
+    if (!failed && sends_body(x)) {
+        failed = evbuffer_add(output(x), head.data, head.len) != 0 ||
+                 (size != 0 && put_file(output(x), &fd, (ev_off_t)begin,
+                                        (ev_off_t)size) != 0);
     }
     if (fd >= 0) {
         (void)close(fd);
     }
-    finish(x, failed, failed ? 0 : (uint64_t)st.st_size);
+    finish(x, failed, failed ? 0 : length);
+}
+
+void http_reply_file(struct http_exchange *x, int status,
+                     const char *content_type, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        (void)close(fd);
+        http_reply_problem(x, 500, "io", "the file cannot be read");
+        return;
+    }
+    http_reply_file_part(x, status, content_type, (struct view){NULL, 0}, fd, 0,
+                         (uint64_t)st.st_size);
 }
 
 /* ---- problems ---- */

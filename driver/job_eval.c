@@ -28,7 +28,6 @@ static struct eval *eval_of(const struct job *job)
 static int eval_start(struct job *job, bool *complete, struct err *err)
 {
     struct eval *e = mem_zalloc(sizeof(*e));
-    struct buf message;
     int rc;
 
     *complete = false;
@@ -36,19 +35,14 @@ static int eval_start(struct job *job, bool *complete, struct err *err)
         return err_nomem(err);
     }
     job->work = e;
-    buf_init(&message, MODEL_WIRE_MAX);
     e->counted = mem_zarray(job->spec->workers, sizeof(*e->counted));
-    rc = e->counted != NULL
-             ? store_get_model(job->daemon->store, job->model, &message, err)
-             : err_nomem(err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&message), &e->model, NULL, err);
-    }
+    rc = e->counted != NULL ? job_load_architecture(job->daemon, job->model,
+                                                    &e->model, NULL, err)
+                            : err_nomem(err);
     if (rc == 0) {
         rc = evaluation_create(e->model, job->spec->workers, &e->evaluation,
                                err);
     }
-    buf_deinit(&message);
     return rc;
 }
 

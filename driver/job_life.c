@@ -435,7 +435,9 @@ static int start_engine(struct job *job, struct err *err)
     const struct daemon *d = job->daemon;
     struct model *model = NULL;
     /* the architecture, while the job's work has not begun */
-    int rc = job->work == NULL ? job_load_model(job, &model, NULL, err) : 0;
+    int rc = job->work == NULL
+                 ? job_load_architecture(d, job->model, &model, NULL, err)
+                 : 0;
     const struct engine_order order = {
         .base = d->base,
         .job = job->id,

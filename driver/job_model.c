@@ -7,6 +7,23 @@
 #include "driver/daemon.h"
 #include "driver/store.h"
 
+int job_load_architecture(const struct daemon *d, const char *hash,
+                          struct model **out, struct model_state *state,
+                          struct err *err)
+{
+    struct buf head;
+    size_t values = 0;
+    int rc;
+
+    buf_init(&head, MODEL_WIRE_HEAD_MAX);
+    rc = store_get_model_head(d->store, hash, &head, &values, err);
+    if (rc == 0) {
+        rc = model_decode_head(buf_view(&head), values, out, state, err);
+    }
+    buf_deinit(&head);
+    return rc;
+}
+
 int job_load_model(const struct job *job, struct model **out,
                    struct model_state *state, struct err *err)
 {
@@ -19,7 +36,7 @@ int job_load_model(const struct job *job, struct model **out,
         rc = model_decode(buf_view(&message), out, state, err);
     }
     buf_deinit(&message);
-    if (rc == 0 && state != NULL && !state->has_weights) {
+    if (rc == 0 && !state->has_weights) {
         model_initialize(*out, job->spec->seed, state->values);
         state->has_weights = true;
     }

@@ -48,7 +48,6 @@ static struct predict *predict_of(const struct job *job)
 static int predict_start(struct job *job, bool *complete, struct err *err)
 {
     struct predict *p = mem_zalloc(sizeof(*p));
-    struct buf message;
     int rc;
 
     *complete = false;
@@ -56,15 +55,10 @@ static int predict_start(struct job *job, bool *complete, struct err *err)
         return err_nomem(err);
     }
     job->work = p;
-    buf_init(&message, MODEL_WIRE_MAX);
     p->done = mem_zarray(job->spec->workers, sizeof(*p->done));
-    rc = p->done != NULL
-             ? store_get_model(job->daemon->store, job->model, &message, err)
-             : err_nomem(err);
-    if (rc == 0) {
-        rc = model_decode(buf_view(&message), &p->model, NULL, err);
-    }
-    buf_deinit(&message);
+    rc = p->done != NULL ? job_load_architecture(job->daemon, job->model,
+                                                 &p->model, NULL, err)
+                         : err_nomem(err);
     return rc;
 }
 

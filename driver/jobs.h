@@ -146,8 +146,13 @@ void job_destroy(struct job **job);
 int64_t job_clock(void);
 /* Where a training is, for an engine that runs it round by round. */
 void job_position(const struct job *job, struct engine_position *out);
+/* A stored model without its values, which the caller owns; of the
+ * state (may be NULL) what is known without them. */
+int job_load_architecture(const struct daemon *d, const char *hash,
+                          struct model **model, struct model_state *state,
+                          struct err *err) ERR_CHECKED;
 /* Its model, which the caller owns, and the values, drawn by the seed if there
- * are none; state may be NULL. */
+ * are none. */
 int job_load_model(const struct job *job, struct model **model,
                    struct model_state *state, struct err *err) ERR_CHECKED;
 /* Ends the part of a training that this server holds: done or cancelled. It may

@@ -8,15 +8,18 @@
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/model/model_wire.h"
+#include "common/wire.h"
 
 #include <sqlite3.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SCHEMA_VERSION 1
+#define HEAD_FIRST ((size_t)64 << 10) /* read at first of a model */
 
 struct store {
     char *dir;
@@ -315,6 +318,13 @@ int store_put_model(struct store *s, const char *hash, struct view message,
     return rc;
 }
 
+static int no_model(const char *hash, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND,
+                   "there is no model %.80s: send it with POST /v1/models",
+                   hash);
+}
+
 int store_get_model(const struct store *s, const char *hash, struct buf *out,
                     struct err *err)
 {
@@ -327,11 +337,77 @@ int store_get_model(const struct store *s, const char *hash, struct buf *out,
     path = store_model_path(s, hash);
     rc = path != NULL ? file_read(path, out, err) : err_nomem(err);
     mem_free(path);
-    if (rc == ERR_NOT_FOUND) {
-        rc =
-            err_set(err, ERR_NOT_FOUND,
-                    "there is no model %s: send it with POST /v1/models", hash);
+    return rc == ERR_NOT_FOUND ? no_model(hash, err) : rc;
+}
+
+/* Reads until out has `len` bytes, or to the end. */
+static int read_until(int fd, size_t len, struct buf *out, struct err *err)
+{
+    ssize_t n = 1;
+    int rc = buf_reserve(out, len - out->len, err);
+
+    while (rc == 0 && n > 0 && out->len < len) {
+        n = read(fd, out->data + out->len, len - out->len);
+        if (n > 0) {
+            out->len += (size_t)n;
+        } else if (n < 0 && errno == EINTR) {
+            n = 1;
+        } else {
+            rc = n < 0 ? err_errno(err, ERR_IO, errno, "reading a model")
+                       : err_set(err, ERR_IO, "a model is cut off");
+        }
     }
+    return rc;
+}
+
+static int read_head(int fd, struct buf *out, size_t *values, struct err *err)
+{
+    struct view head;
+    struct stat st;
+    size_t total;
+    bool enough = false;
+    int rc = 0;
+
+    if (fstat(fd, &st) != 0) {
+        return err_errno(err, ERR_IO, errno, "reading a model");
+    }
+    total = (size_t)st.st_size;
+    for (size_t want = HEAD_FIRST; rc == 0 && !enough; want *= 4) {
+        rc = read_until(fd, want < total ? want : total, out, err);
+        if (rc == 0) {
+            rc = wire_split_start(buf_view(out), total, &head, values, &enough,
+                                  err);
+        }
+    }
+    if (rc == 0) {
+        out->len = head.len;
+    }
+    return rc;
+}
+
+int store_get_model_head(const struct store *s, const char *hash,
+                         struct buf *out, size_t *values, struct err *err)
+{
+    char *path;
+    int fd;
+    int rc;
+
+    if (!is_hash(hash)) {
+        return err_set(err, ERR_NOT_FOUND, "there is no model %.80s", hash);
+    }
+    path = store_model_path(s, hash);
+    if (path == NULL) {
+        return err_nomem(err);
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        rc = read_head(fd, out, values, err);
+        (void)close(fd);
+    } else {
+        rc = errno == ENOENT ? no_model(hash, err)
+                             : err_errno(err, ERR_IO, errno, "%s", path);
+    }
+    mem_free(path);
     return rc;
 }
 

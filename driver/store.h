@@ -67,6 +67,11 @@ int store_put_model(struct store *store, const char *hash, struct view message,
 bool store_has_model(const struct store *store, const char *hash);
 int store_get_model(const struct store *store, const char *hash,
                     struct buf *out, struct err *err) ERR_CHECKED;
+/* Only what comes before its values; *values is how many bytes these have. It
+ * takes no longer for a large model than for a small one. */
+int store_get_model_head(const struct store *store, const char *hash,
+                         struct buf *out, size_t *values,
+                         struct err *err) ERR_CHECKED;
 /* Makes the directory of a job. */
 int store_make_job_dir(struct store *store, const char *id,
                        struct err *err) ERR_CHECKED;

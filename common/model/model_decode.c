@@ -16,7 +16,6 @@
 #include <math.h>
 #include <string.h>
 
-#define HEAD_MAX ((size_t)64 << 20)
 #define MAX_REFS MODEL_MAX_LAYERS
 #define MAX_METRICS 256
 
@@ -330,6 +329,18 @@ static int check_values(const Elephas__V1__Model *msg, struct view values,
     return 0;
 }
 
+/* What is said of the state beside its values. */
+static void read_facts(const Elephas__V1__Model *msg, struct model_state *state)
+{
+    state->has_weights = msg->has_weights;
+    if (msg->optimizer != NULL && msg->has_weights) {
+        state->has_optimizer = true;
+        state->optimizer.iterations = msg->optimizer->iterations;
+        memcpy(state->optimizer.scalars, msg->optimizer->scalars,
+               msg->optimizer->n_scalars * sizeof(double));
+    }
+}
+
 static int read_state(const Elephas__V1__Model *msg, struct view values,
                       const struct model *model, struct model_state *out,
                       struct err *err)
@@ -340,51 +351,26 @@ static int read_state(const Elephas__V1__Model *msg, struct view values,
     if (rc != 0) {
         return rc;
     }
-    state.has_weights = msg->has_weights;
+    read_facts(msg, &state);
     if (values.len != 0) {
         memcpy(state.values, values.data, values.len);
-    }
-    if (msg->optimizer != NULL && msg->has_weights) {
-        state.has_optimizer = true;
-        state.optimizer.iterations = msg->optimizer->iterations;
-        memcpy(state.optimizer.scalars, msg->optimizer->scalars,
-               msg->optimizer->n_scalars * sizeof(double));
     }
     *out = state;
     return 0;
 }
 
-int model_decode(struct view message, struct model **model,
-                 struct model_state *state, struct err *err)
+/* The model, and what is known of its state without its values: values.data is
+ * not looked at. */
+static int decode(const Elephas__V1__Model *msg, struct view values,
+                  struct model **model, struct model_state *state,
+                  struct err *err)
 {
-    ProtobufCMessage *base = NULL;
-    const Elephas__V1__Model *msg;
     struct model *m = NULL;
-    struct view head;
-    struct view values;
     int rc;
 
-    if (message.len > MODEL_WIRE_MAX) {
-        return err_set(err, ERR_LIMIT, "a model of %zu bytes is too large",
-                       message.len);
-    }
-    if ((rc = wire_split(message, &head, &values, err)) != 0) {
-        return rc;
-    }
-    if (head.len > HEAD_MAX) {
-        return err_set(err, ERR_LIMIT,
-                       "a model's description of %zu bytes is too large",
-                       head.len);
-    }
-    rc = wire_unpack(&elephas__v1__model__descriptor, head, &base, err);
-    if (rc != 0) {
-        return rc;
-    }
-    msg = (const Elephas__V1__Model *)(const void *)base;
     if (msg->format != 1) {
-        rc = err_set(err, ERR_PROTO, "model format %u is not known",
-                     msg->format);
-        goto out;
+        return err_set(err, ERR_PROTO, "model format %u is not known",
+                       msg->format);
     }
     if ((rc = check_name(msg->name, "the model", err)) != 0 ||
         (rc = model_create(msg->name, &m, err)) != 0 ||
@@ -394,13 +380,80 @@ int model_decode(struct view message, struct model **model,
          (rc = read_training(msg->training, m, err)) != 0) ||
         (msg->source != NULL && (rc = read_source(msg->source, m, err)) != 0) ||
         (rc = check_values(msg, values, m, err)) != 0 ||
-        (state != NULL && (rc = read_state(msg, values, m, state, err)) != 0)) {
-        goto out;
+        (rc = model_state_count(m, state, err)) != 0) {
+        model_destroy(&m);
+        return rc;
+    }
+    read_facts(msg, state);
+    *model = m;
+    return 0;
+}
+
+static int unpack(struct view head, ProtobufCMessage **out, struct err *err)
+{
+    if (head.len > MODEL_WIRE_HEAD_MAX) {
+        return err_set(err, ERR_LIMIT,
+                       "a model's description of %zu bytes is too large",
+                       head.len);
+    }
+    return wire_unpack(&elephas__v1__model__descriptor, head, out, err);
+}
+
+static int check_size(size_t bytes, struct err *err)
+{
+    return bytes <= MODEL_WIRE_MAX
+               ? 0
+               : err_set(err, ERR_LIMIT, "a model of %zu bytes is too large",
+                         bytes);
+}
+
+int model_decode(struct view message, struct model **model,
+                 struct model_state *state, struct err *err)
+{
+    ProtobufCMessage *msg = NULL;
+    struct model_state facts;
+    struct model *m = NULL;
+    struct view head;
+    struct view values;
+    int rc;
+
+    if ((rc = check_size(message.len, err)) != 0 ||
+        (rc = wire_split(message, &head, &values, err)) != 0 ||
+        (rc = unpack(head, &msg, err)) != 0) {
+        return rc;
+    }
+    rc = decode((const Elephas__V1__Model *)(const void *)msg, values, &m,
+                &facts, err);
+    if (rc == 0 && state != NULL) {
+        rc = read_state((const Elephas__V1__Model *)(const void *)msg, values,
+                        m, state, err);
+    }
+    wire_free(&msg);
+    if (rc != 0) {
+        model_destroy(&m);
+        return rc;
     }
     *model = m;
-    m = NULL; /* the caller owns it now */
-out:
-    model_destroy(&m);
-    wire_free(&base);
+    return 0;
+}
+
+int model_decode_head(struct view head, size_t values, struct model **model,
+                      struct model_state *state, struct err *err)
+{
+    ProtobufCMessage *msg = NULL;
+    struct model_state facts;
+    int rc = check_size(values, err);
+
+    if (rc == 0) {
+        rc = unpack(head, &msg, err);
+    }
+    if (rc == 0) {
+        rc = decode((const Elephas__V1__Model *)(const void *)msg,
+                    (struct view){NULL, values}, model, &facts, err);
+    }
+    wire_free(&msg);
+    if (rc == 0 && state != NULL) {
+        *state = facts;
+    }
     return rc;
 }

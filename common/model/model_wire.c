@@ -16,8 +16,8 @@
 
 #include "elephas/v1/model.pb-c.h"
 
-int model_state_init(const struct model *model, struct model_state *out,
-                     struct err *err)
+int model_state_count(const struct model *model, struct model_state *out,
+                      struct err *err)
 {
     const struct optimizer *opt = model->optimizer;
     size_t vectors = 1 + (opt != NULL ? optimizer_slot_count(opt) : 0);
@@ -28,6 +28,23 @@ int model_state_init(const struct model *model, struct model_state *out,
                        "%zu parameters with %zu optimizer slots are more than "
                        "a message can carry",
                        model->parameters, vectors - 1);
+    }
+    if (opt != NULL) {
+        optimizer_state_init(opt, model, &state.optimizer, NULL);
+    }
+    *out = state;
+    return 0;
+}
+
+int model_state_init(const struct model *model, struct model_state *out,
+                     struct err *err)
+{
+    const struct optimizer *opt = model->optimizer;
+    struct model_state state;
+    int rc = model_state_count(model, &state, err);
+
+    if (rc != 0) {
+        return rc;
     }
     state.values = mem_zfloats(state.count + 1);
     if (state.values == NULL) {

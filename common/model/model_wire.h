@@ -12,6 +12,7 @@
 #include "common/model/optimizer.h"
 
 #define MODEL_WIRE_MAX ((size_t)8 << 30)
+#define MODEL_WIRE_HEAD_MAX ((size_t)64 << 20) /* of it, beside the values */
 
 /* What a model is together with its numbers. */
 struct model_state {
@@ -26,6 +27,9 @@ struct model_state {
  * slots, with the optimizer's state before its first step. */
 int model_state_init(const struct model *model, struct model_state *out,
                      struct err *err) ERR_CHECKED;
+/* The same without the numbers: values are NULL, nothing is to be released. */
+int model_state_count(const struct model *model, struct model_state *out,
+                      struct err *err) ERR_CHECKED;
 void model_state_deinit(struct model_state *state);
 
 /* Appends the message. state may be NULL (architecture only). */
@@ -36,6 +40,11 @@ int model_encode(const struct model *model, const struct model_state *state,
  * the message, has_weights is false and the values are zero. */
 int model_decode(struct view message, struct model **model,
                  struct model_state *state, struct err *err) ERR_CHECKED;
+
+/* The same for a message of which only the head is there (wire_split_start());
+ * `values` is how many bytes would follow, and those of *state are NULL. */
+int model_decode_head(struct view head, size_t values, struct model **model,
+                      struct model_state *state, struct err *err) ERR_CHECKED;
 
 #define MODEL_HASH_SIZE 65 /* 64 hex digits and a NUL */
 /* SHA-256 of the encoded message: the name of a model on the wire. */

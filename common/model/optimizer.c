@@ -411,7 +411,7 @@ void optimizer_state_init(const struct optimizer *opt,
     for (size_t i = 0; i < opt->class->scalar_count; i++) {
         state->scalars[1 + i] = opt->class->initial_scalar;
     }
-    for (size_t s = 0; s < opt->slot_count; s++) {
+    for (size_t s = 0; slots != NULL && s < opt->slot_count; s++) {
         float *slot = slots + s * model->parameters;
 
         memset(slot, 0, model->parameters * sizeof(*slot));

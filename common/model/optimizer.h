@@ -63,7 +63,7 @@ void optimizer_file_order(const struct optimizer *opt, size_t trained,
                           size_t index, size_t *variable, size_t *slot);
 
 /* The state before the first step: iterations 0, slots as Keras starts them
- * (slots: room for S * model->parameters floats, or NULL if S is 0). */
+ * (slots: room for S * model->parameters floats; NULL: they are not wanted). */
 void optimizer_state_init(const struct optimizer *opt,
                           const struct model *model,
                           struct optimizer_state *state, float *slots);

@@ -319,7 +319,15 @@ def evaluation(s):
     assert td.document(s, h.job)["state"] == "running"
     td.refused(h.post("partitions", join(h.job)), 409, "state", "training")
     td.refused(h.post("updates", update(h.job)), 409, "state", "training")
-    assert len(decode(h.get()[2])[100]) == 4 * PARAMETERS
+    stored = decode(h.get()[2])
+    assert len(stored[100]) == 4 * PARAMETERS
+    whole = decode(h.get("?state=1")[2])
+    assert whole[4] == stored[4] > PARAMETERS and len(whole[100]) == 4 * whole[4], (whole[4], stored[4])
+    assert whole[100][:4 * PARAMETERS] == stored[100]
+    for begin, end in ((3, 9), (PARAMETERS - 2, PARAMETERS + 2), (PARAMETERS + 1, whole[4])):
+        got = decode(h.get(f"?begin={begin}&end={end}")[2])
+        assert got[100] == whole[100][4 * begin:4 * end] and decode(got[3]) == {1: begin, 2: end}, got[3]
+    td.refused(h.get(f"?begin=3&end={whole[4] + 1}"), 400, "invalid", str(whole[4]))
     td.refused(h.post("results", result(h.job, 2)), 400, "invalid", "partition 2")
     td.refused(h.post("results", result(h.job, 0, metrics=[])), 400, "invalid", "metrics")
     td.refused(h.post("results", result(h.job, 0, metrics=[metric("loss", [float("inf"), 1.0]), GOOD_METRICS[1]])),

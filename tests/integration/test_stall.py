@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from large import PROTOBUF, Large  # noqa: E402
-from system import run  # noqa: E402
+from system import run, values_of  # noqa: E402
 
 PARAMETERS = 16000000
 LONGEST = 0.05
@@ -40,6 +40,20 @@ def models_that_are_stored(s):
     message[-1] ^= 1
     model = w.no_stall("upload", lambda: w.upload(message))
     assert w.no_stall("upload again", lambda: w.upload(message)) == model
+    assert w.no_stall("GET of a stored model", lambda: w.ask("GET", f"/v1/models/{model}")) == message
+    job = w.no_stall("evaluation", lambda: evaluation(w, model))
+    w.no_stall("prediction", lambda: w.end(w.make("predict", model)))
+    got = w.no_stall("stored parameters", lambda: w.ask("GET", f"/v1/jobs/{job}/parameters"))
+    values = values_of(message)
+    assert values_of(got) == values, "not the values of the model"
+    got = w.no_stall("some of them", lambda: w.ask("GET", f"/v1/jobs/{job}/parameters?begin=1000&end=500000"))
+    assert values_of(got) == values[1000:500000]
+
+
+def evaluation(w, model):
+    job = w.make("evaluate", model)
+    w.end(job)
+    return job
 
 
 def name_of(message):

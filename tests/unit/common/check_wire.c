@@ -119,6 +119,43 @@ START_TEST(cut_off_everywhere)
 }
 END_TEST
 
+/* However little of a message is there, it is not enough or what the whole
+ * says. */
+START_TEST(splits_the_start)
+{
+    const float values[3] = {1, 2, 3};
+    struct buf b;
+    struct view head;
+    struct view found;
+    struct err err = {0};
+    bool enough = false;
+
+    pack(&b, values, 3);
+    unit_ok(wire_split(buf_view(&b), &head, &found, &err), &err);
+    for (size_t n = 0; n <= b.len; n++) {
+        uint8_t *copy = malloc(n + (n == 0));
+        struct view start = {copy, n};
+        struct view part = {NULL, 77};
+        size_t length = 77;
+
+        memcpy(copy, b.data, n);
+        unit_ok(wire_split_start(start, b.len, &part, &length, &enough, &err),
+                &err);
+        ck_assert(enough == (n + found.len >= b.len));
+        ck_assert_uint_eq(part.len, enough ? head.len : 77);
+        ck_assert_uint_eq(length, enough ? found.len : 77);
+        ck_assert_ptr_eq(part.data, enough ? copy : NULL);
+        free(copy);
+    }
+    /* a field that reaches past the end of the whole is known at once */
+    ck_assert_int_eq(wire_split_start((struct view){b.data, b.len - 12},
+                                      b.len - 1, &head, &found.len, &enough,
+                                      &err),
+                     ERR_PROTO);
+    buf_deinit(&b);
+}
+END_TEST
+
 #define VALUES_TAG 0xa2, 0x06 /* field 100, bytes */
 
 static const struct {
@@ -276,6 +313,7 @@ static TCase *basic(void)
     TCase *tc = tcase_create("wire");
 
     tcase_add_test(tc, goes_there_and_back);
+    tcase_add_test(tc, splits_the_start);
     tcase_add_test(tc, values_may_be_absent);
     tcase_add_test(tc, cut_off_everywhere);
     tcase_add_loop_test(tc, refuses_hostile_messages, 0,

@@ -151,6 +151,7 @@ END_TEST
 START_TEST(sends_large_bodies)
 {
     struct peer c;
+    const char *body;
 
     dial(&c);
     peer_say(&c, "GET /big HTTP/1.1\r\n" H);
@@ -166,7 +167,18 @@ START_TEST(sends_large_bodies)
     peer_say(&c, "GET /file HTTP/1.1\r\nConnection: close\r\n" H);
     peer_expect_end(&c);
     peer_has(&c, "\r\n\r\nstart");
-    ck_assert_uint_gt(c.len, f.big_size);
+    body = strstr(c.in, "\r\n\r\n") + 4;
+    ck_assert_uint_eq((size_t)(c.in + c.len - body), f.big_size);
+    ck_assert_mem_eq(body + (1 << 20) - 3, "middle", 6);
+    ck_assert_mem_eq(body + f.big_size - 3, "end", 3);
+    peer_hang_up(&c);
+    dial(&c);
+    peer_say(&c, "GET /file?part=1 HTTP/1.1\r\nConnection: close\r\n" H);
+    peer_expect_end(&c);
+    peer_has(&c, "Content-Length: 1048580\r\n");
+    body = strstr(c.in, "\r\n\r\n") + 4;
+    ck_assert_uint_eq((size_t)(c.in + c.len - body), (1 << 20) + 4);
+    ck_assert_mem_eq(body, "HEADmiddle", 11);
     peer_hang_up(&c);
     /* a client that leaves in the middle releases it too */
     dial(&c);

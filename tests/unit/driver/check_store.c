@@ -6,6 +6,7 @@
 #include "tests/lib/unit.h"
 
 #include "common/mem.h"
+#include "common/wire.h"
 #include "driver/store.h"
 
 #include <sqlite3.h>
@@ -135,6 +136,79 @@ START_TEST(keeps_models)
 }
 END_TEST
 
+/* A message with a head of n bytes, and so many of values. */
+static void pack(size_t n, size_t values, struct buf *out)
+{
+    char text[] = "x";
+    uint8_t header[WIRE_HEADER_MAX];
+    struct buf zeros;
+    struct err err = {0};
+
+    buf_init(&zeros, SIZE_MAX / 2);
+    unit_ok(buf_reserve(&zeros, n + values, &err), &err);
+    memset(zeros.data, 0, n + values);
+    buf_clear(out);
+    text[0] = 0x0a; /* field 1, of n bytes: n < 2^28 */
+    unit_ok(buf_append(out, text, 1, &err), &err);
+    for (size_t left = n, i = 0; i < 4; i++, left >>= 7) {
+        text[0] = (char)((left & 0x7f) | (i < 3 ? 0x80 : 0));
+        unit_ok(buf_append(out, text, 1, &err), &err);
+    }
+    unit_ok(buf_append(out, zeros.data, n, &err), &err);
+    if (values != 0) {
+        unit_ok(
+            buf_append(out, header, wire_values_header(values, header), &err),
+            &err);
+        unit_ok(buf_append(out, zeros.data, values, &err), &err);
+    }
+    buf_deinit(&zeros);
+}
+
+START_TEST(reads_the_heads_of_models)
+{
+    static const size_t sizes[][2] = {
+        {5, 0},      {5, 4000000},   {65530, 8}, {300000, 400000},
+        {200000, 0}, {65536, 65536}, {0, 4}};
+    struct store *s = NULL;
+    struct buf message;
+    struct buf head;
+    struct err err = {0};
+    bool added;
+
+    unit_ok(store_open(dir, &s, &err), &err);
+    buf_init(&message, SIZE_MAX / 2);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        char hash[] = HASH;
+        size_t values = 77;
+
+        hash[0] = (char)('0' + i);
+        hash[1] = 'f';
+        pack(sizes[i][0], sizes[i][1], &message);
+        unit_ok(store_put_model(s, hash, buf_view(&message), &added, &err),
+                &err);
+        buf_init(&head, 1 << 20);
+        unit_ok(store_get_model_head(s, hash, &head, &values, &err), &err);
+        ck_assert_uint_eq(head.len, sizes[i][0] + 5);
+        ck_assert_uint_eq(values, sizes[i][1]);
+        ck_assert_mem_eq(head.data, message.data, head.len);
+        buf_deinit(&head);
+        buf_init(&head, 4);
+        ck_assert_int_eq(store_get_model_head(s, hash, &head, &values, &err),
+                         ERR_LIMIT);
+        buf_deinit(&head);
+    }
+    buf_init(&head, 1 << 20);
+    ck_assert_int_eq(store_get_model_head(s, HASH, &head, NULL, &err),
+                     ERR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(err.msg, "POST /v1/models"));
+    ck_assert_int_eq(store_get_model_head(s, "../token", &head, NULL, &err),
+                     ERR_NOT_FOUND);
+    buf_deinit(&head);
+    buf_deinit(&message);
+    store_close(&s);
+}
+END_TEST
+
 START_TEST(has_a_place_for_each_job)
 {
     struct store *s = NULL;
@@ -222,6 +296,7 @@ static TCase *all(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, keeps_jobs);
     tcase_add_test(tc, keeps_models);
+    tcase_add_test(tc, reads_the_heads_of_models);
     tcase_add_test(tc, has_a_place_for_each_job);
     tcase_add_test(tc, refuses_what_it_does_not_know);
     tcase_add_test(tc, survives_refused_memory);

@@ -84,6 +84,14 @@ static inline void reply_file(struct http_exchange *x)
     (void)unlink(path);
     ck_assert_int_eq(ftruncate(fd, (off_t)f.big_size), 0);
     ck_assert_int_eq(pwrite(fd, "start", 5, 0), 5);
+    ck_assert_int_eq(pwrite(fd, "middle", 6, (1 << 20) - 3), 6);
+    ck_assert_int_eq(pwrite(fd, "end", 3, (off_t)f.big_size - 3), 3);
+    if (http_query(x, "part") != NULL) {
+        http_reply_file_part(x, 200, "text/csv",
+                             (struct view){(const uint8_t *)"HEAD", 4}, fd,
+                             (1 << 20) - 3, 1 << 20);
+        return;
+    }
     http_reply_file(x, 200, "text/csv", fd);
 }
 

@@ -107,6 +107,8 @@ START_TEST(less_than_everything)
     struct model *back = NULL;
     struct model_state state;
     struct model_state got;
+    struct view head;
+    struct view values;
     struct buf message;
     struct err err = {0};
 
@@ -129,6 +131,18 @@ START_TEST(less_than_everything)
     unit_ok(model_encode(model, &state, &message, &err), &err);
     unit_ok(model_decode(buf_view(&message), &back, NULL, &err), &err);
     model_destroy(&back);
+    /* the head alone */
+    unit_ok(wire_split(buf_view(&message), &head, &values, &err), &err);
+    unit_ok(model_decode_head(head, values.len, &back, &got, &err), &err);
+    ck_assert(got.has_weights && !got.has_optimizer);
+    ck_assert_ptr_null(got.values);
+    ck_assert_uint_eq(got.count, 140);
+    ck_assert_double_eq(got.optimizer.scalars[0], (double)0.001f);
+    ck_assert_uint_eq(back->parameters, 35);
+    model_destroy(&back);
+    ck_assert_int_eq(model_decode_head(head, values.len - 4, &back, NULL, &err),
+                     ERR_PROTO);
+    ck_assert_ptr_null(back);
     unit_ok(model_decode(buf_view(&message), &back, &got, &err), &err);
     ck_assert(got.has_weights && !got.has_optimizer);
     ck_assert_float_eq(got.values[34], 34.5f);
