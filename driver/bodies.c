@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define SECOND_MS 1000
-#define KEEP_ABOVE ((size_t)1 << 20) /* smaller memory is malloc's to keep */
+#define SPARES 8
 
 struct room_list {
     struct body_room *first;
@@ -31,7 +31,8 @@ struct bodies {
     size_t used;
     struct room_list waiting;
     struct room_list held;
-    struct buf spare;
+    struct buf spares[SPARES]; /* those without memory are free places */
+    size_t spare_bytes;
 };
 
 struct body_gate {
@@ -97,6 +98,55 @@ static void count(struct body_room *r, bool counted)
     r->counted = counted;
 }
 
+/* Whether so much more memory keeps to the budget; each has a byte of its own
+ * behind the body. */
+static bool has_place(const struct bodies *b, size_t bytes)
+{
+    return b->used + b->spare_bytes + bytes <= b->budget + SPARES;
+}
+
+static struct buf take_spare(struct bodies *b, struct buf *spare)
+{
+    struct buf taken = *spare;
+
+    b->spare_bytes -= taken.size;
+    buf_init(spare, 0);
+    return taken;
+}
+
+/* The smallest spare memory with room for so many bytes, and not for more than
+ * twice as many, or NULL. */
+static struct buf *find_spare(struct bodies *b, size_t bytes)
+{
+    struct buf *found = NULL;
+
+    for (size_t i = 0; i < SPARES; i++) {
+        struct buf *s = &b->spares[i];
+
+        if (s->size > bytes && s->size / 2 <= bytes &&
+            (found == NULL || s->size < found->size)) {
+            found = s;
+        }
+    }
+    return found;
+}
+
+/* Keeps the memory of *body if there is a place. */
+static void keep_spare(struct bodies *b, struct buf *body)
+{
+    if (body->size <= BODIES_SMALL || !has_place(b, body->size)) {
+        return;
+    }
+    for (size_t i = 0; i < SPARES; i++) {
+        if (b->spares[i].size == 0) {
+            b->spares[i] = *body;
+            b->spare_bytes += body->size;
+            buf_init(body, 0);
+            return;
+        }
+    }
+}
+
 /* Those that have waited longest may go on. */
 static void grant(struct bodies *b)
 {
@@ -149,7 +199,9 @@ int bodies_create(size_t budget, struct bodies **out, struct err *err)
         return err_nomem(err);
     }
     b->budget = budget;
-    buf_init(&b->spare, 0);
+    for (size_t i = 0; i < SPARES; i++) {
+        buf_init(&b->spares[i], 0);
+    }
     *out = b;
     return 0;
 }
@@ -159,7 +211,9 @@ void bodies_destroy(struct bodies **bodies)
     struct bodies *b = *bodies;
 
     if (b != NULL) {
-        buf_deinit(&b->spare);
+        for (size_t i = 0; i < SPARES; i++) {
+            buf_deinit(&b->spares[i]);
+        }
         (void)pthread_mutex_destroy(&b->lock);
         mem_free(b);
         *bodies = NULL;
@@ -332,21 +386,27 @@ bool body_room_is_free(const struct body_room *r)
 int body_room_reserve(struct body_room *r, struct buf *body, struct err *err)
 {
     struct bodies *b = r->gate->bodies;
-    struct buf spare = {0};
+    struct buf drop[SPARES];
+    struct buf *found;
+    size_t max = body->max;
 
     (void)pthread_mutex_lock(&b->lock);
-    if (b->spare.size > r->bytes || b->used + b->spare.size > b->budget) {
-        spare = b->spare; /* to be used, or in the way */
-        buf_init(&b->spare, 0);
+    found = find_spare(b, r->bytes);
+    if (found != NULL) {
+        *body = take_spare(b, found);
+    }
+    for (size_t i = 0; i < SPARES; i++) { /* those that are in the way */
+        buf_init(&drop[i], 0);
+        if (b->spares[i].size != 0 && !has_place(b, 0)) {
+            drop[i] = take_spare(b, &b->spares[i]);
+        }
     }
     (void)pthread_mutex_unlock(&b->lock);
-    if (spare.size > r->bytes) {
-        spare.max = body->max;
-        *body = spare;
-        buf_clear(body);
-        return 0;
+    for (size_t i = 0; i < SPARES; i++) {
+        buf_deinit(&drop[i]);
     }
-    buf_deinit(&spare);
+    body->max = max;
+    buf_clear(body);
     return buf_reserve(body, r->bytes, err);
 }
 
@@ -363,7 +423,6 @@ void body_room_came(struct body_room *r, size_t bytes, bool complete)
 void body_room_leave(struct body_room **room, struct buf *body)
 {
     struct body_room *r = *room;
-    struct buf old = {0};
 
     if (r != NULL) {
         struct bodies *b = r->gate->bodies;
@@ -374,17 +433,11 @@ void body_room_leave(struct body_room **room, struct buf *body)
         }
         list_remove(r);
         count(r, false);
-        if (body->size > KEEP_ABOVE && body->size > b->spare.size &&
-            body->size <= b->budget + 1) {
-            old = b->spare;
-            b->spare = *body;
-            buf_init(body, 0);
-        }
+        keep_spare(b, body);
         grant(b);
         (void)pthread_mutex_unlock(&b->lock);
         mem_free(r);
         *room = NULL;
     }
-    buf_deinit(&old);
     buf_deinit(body);
 }

@@ -3,8 +3,8 @@
  * bodies: room for the large bodies of requests, shared by loops on several
  * threads. Together they have a budget; a body that does not fit into it waits
  * its turn, in the order of asking, and is not read meanwhile, so that its
- * client is held up by TCP. The memory of a body that is through is kept for
- * the next one: fresh memory would have to be cleared by the kernel first.
+ * client is held up by TCP. The memory of bodies that are through is kept for
+ * the next ones: fresh memory would have to be cleared by the kernel first.
  *
  * A client that stalls holds up nobody: while others wait, a body of which less
  * than BODIES_PROGRESS comes in a second no longer counts (it goes on when more

@@ -6,6 +6,7 @@
 #include "tests/lib/unit.h"
 #include "tests/unit/driver/peer.h"
 
+#include "common/mem.h"
 #include "driver/bodies.h"
 
 #include <event2/event.h>
@@ -197,6 +198,42 @@ START_TEST(memory_is_used_again)
 }
 END_TEST
 
+START_TEST(memory_of_several_is_used_again)
+{
+    struct buf second;
+    uint8_t *memory[2];
+    void *others[4]; /* who would get what was freed */
+
+    memory[0] = take_memory(0, 100 << 10);
+    second = f.body;
+    buf_init(&f.body, 0);
+    memory[1] = take_memory(1, 100 << 10);
+    leave(1);
+    f.body = second;
+    leave(0);
+    for (int i = 0; i < 4; i++) {
+        others[i] = mem_alloc(second.size);
+    }
+    ck_assert_ptr_eq(take_memory(2, 90 << 10), memory[1]);
+    second = f.body;
+    buf_init(&f.body, 0);
+    ck_assert_ptr_eq(take_memory(3, 90 << 10), memory[0]);
+    leave(3);
+    f.body = second;
+    leave(2);
+    /* for much less it is not taken */
+    ck_assert(ask(4, 40 << 10));
+    f.body.max = 40 << 10;
+    unit_ok(body_room_reserve(f.rooms[4], &f.body, &(struct err){0}),
+            &(struct err){0});
+    ck_assert_uint_lt(f.body.size, 90 << 10);
+    leave(4);
+    for (int i = 0; i < 4; i++) {
+        mem_free(others[i]);
+    }
+}
+END_TEST
+
 static int sweep(void *state, struct err *err)
 {
     struct bodies *bodies = NULL;
@@ -240,6 +277,7 @@ static TCase *rooms(void)
     tcase_add_test(tc, everyone_has_his_second);
     tcase_add_test(tc, what_is_complete_does_not_stall);
     tcase_add_test(tc, memory_is_used_again);
+    tcase_add_test(tc, memory_of_several_is_used_again);
     tcase_add_test(tc, survives_no_memory);
     return tc;
 }
