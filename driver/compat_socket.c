@@ -78,6 +78,7 @@ static void conn_close(struct conn *c)
     if (c->next != NULL) {
         c->next->prev = c->prev;
     }
+    listen_left(s->listeners);
     if (s->count-- == MAX_CONNECTIONS && !s->draining) {
         listen_pause(s->listeners, false);
     }
@@ -467,6 +468,7 @@ static void on_accept(void *context, int fd)
 
     if (c == NULL) {
         (void)close(fd);
+        listen_left(s->listeners);
         return;
     }
     c->server = s;

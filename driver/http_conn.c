@@ -9,6 +9,7 @@
 
 #include "common/mem.h"
 #include "driver/bodies.h"
+#include "driver/listen.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -120,6 +121,7 @@ static void conn_free(struct conn *c)
         c->next->prev = c->prev;
     }
     s->count--;
+    listen_left(s->listeners);
     if (c->timer != NULL) {
         event_free(c->timer);
     }
@@ -564,6 +566,7 @@ void conn_accept(struct http_server *server, int fd)
 
     if (c == NULL) {
         (void)evutil_closesocket(fd);
+        listen_left(server->listeners);
         return;
     }
     c->server = server;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * listen: see listen.h.
+ * listen: see listen.h. Sets that share are in a group. Descriptors go from one
+ * to the other through a pipe, of which the loop of the receiver has one end:
+ * an int is written whole or not at all.
  */
 #include "driver/listen.h"
 
@@ -14,6 +16,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +24,14 @@
 #define BACKLOG 512
 #define REOPEN_MS 200
 #define MAX_LISTENERS 16
+#define MAX_SETS 64
+
+/* Of all sets that share; the last one frees it. */
+struct listen_group {
+    pthread_mutex_t lock; /* of all below, and of load and paused of the sets */
+    struct listen_set *sets[MAX_SETS];
+    size_t count;
+};
 
 struct listen_set {
     struct event_base *base; /* borrowed */
@@ -28,8 +39,12 @@ struct listen_set {
     void *context;
     struct evconnlistener *listeners[MAX_LISTENERS];
     size_t count;
-    struct event *reopen; /* accepts again after a fault */
-    bool paused;          /* by the server */
+    struct event *reopen;       /* accepts again after a fault */
+    bool paused;                /* by the server */
+    struct listen_group *group; /* NULL: it shares with nobody */
+    size_t load;                /* connections it has, in a group */
+    int given[2];               /* pipe: descriptors from others */
+    struct event *take;         /* of its reading end */
 };
 
 static void enable(struct listen_set *s, bool on)
@@ -54,6 +69,152 @@ static void on_reopen(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* ---- sets that share ---- */
+
+/* The one with fewest connections; s itself if it is one of them. */
+static struct listen_set *least_loaded(struct listen_set *s)
+{
+    const struct listen_group *g = s->group;
+    struct listen_set *least = s;
+
+    for (size_t i = 0; i < g->count; i++) {
+        if (!g->sets[i]->paused && g->sets[i]->load < least->load) {
+            least = g->sets[i];
+        }
+    }
+    return least;
+}
+
+/* Whether another set has it now. */
+static bool give(struct listen_set *s, int fd)
+{
+    struct listen_set *to;
+
+    if (s->group == NULL) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&s->group->lock);
+    to = least_loaded(s);
+    if (to != s && write(to->given[1], &fd, sizeof(fd)) != sizeof(fd)) {
+        to = s; /* it is far behind */
+    }
+    to->load++;
+    (void)pthread_mutex_unlock(&s->group->lock);
+    return to != s;
+}
+
+static void on_given(evutil_socket_t pipe, short what, void *arg)
+{
+    struct listen_set *s = arg;
+    int fd;
+
+    (void)what;
+    if (read(pipe, &fd, sizeof(fd)) == sizeof(fd)) {
+        s->on_accept(s->context, fd); /* which may close the set */
+    }
+}
+
+void listen_left(struct listen_set *s)
+{
+    if (s->group != NULL) {
+        (void)pthread_mutex_lock(&s->group->lock);
+        s->load--;
+        (void)pthread_mutex_unlock(&s->group->lock);
+    }
+}
+
+static int group_join(struct listen_set *s, struct listen_group *g,
+                      struct err *err)
+{
+    if (g->count == MAX_SETS) {
+        return err_set(err, ERR_LIMIT, "more than %d loops share a port",
+                       MAX_SETS);
+    }
+    if (pipe2(s->given, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return err_errno(err, ERR_IO, errno, "pipe2");
+    }
+    s->take =
+        event_new(s->base, s->given[0], EV_READ | EV_PERSIST, on_given, s);
+    if (s->take == NULL || event_add(s->take, NULL) != 0) {
+        return err_nomem(err);
+    }
+    s->group = g;
+    g->sets[g->count++] = s;
+    return 0;
+}
+
+static void group_free(struct listen_group *g)
+{
+    (void)pthread_mutex_destroy(&g->lock);
+    mem_free(g);
+}
+
+/* With s in it. */
+static int group_create(struct listen_set *s, struct err *err)
+{
+    struct listen_group *g = mem_zalloc(sizeof(*g));
+    int rc;
+
+    if (g == NULL) {
+        return err_nomem(err);
+    }
+    if (pthread_mutex_init(&g->lock, NULL) != 0) {
+        mem_free(g);
+        return err_nomem(err);
+    }
+    rc = group_join(s, g, err);
+    if (rc != 0) {
+        group_free(g);
+    }
+    return rc;
+}
+
+/* Nobody gives it anything from here on. */
+static void group_leave(struct listen_set *s)
+{
+    struct listen_group *g = s->group;
+    bool last;
+
+    if (g == NULL) {
+        return;
+    }
+    s->group = NULL;
+    (void)pthread_mutex_lock(&g->lock);
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->sets[i] == s) {
+            g->sets[i] = g->sets[--g->count];
+            break;
+        }
+    }
+    last = g->count == 0;
+    (void)pthread_mutex_unlock(&g->lock);
+    if (last) {
+        group_free(g);
+    }
+}
+
+/* What was given and not taken is closed. */
+static void close_pipe(struct listen_set *s)
+{
+    int fd;
+
+    if (s->take != NULL) {
+        event_free(s->take);
+        s->take = NULL;
+    }
+    if (s->given[0] >= 0) {
+        while (read(s->given[0], &fd, sizeof(fd)) == sizeof(fd)) {
+            (void)close(fd);
+        }
+        (void)close(s->given[0]);
+        (void)close(s->given[1]);
+        s->given[0] = -1;
+        s->given[1] = -1;
+    }
+}
+
+/* ---- accepting ---- */
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
                       struct sockaddr *address, int len, void *arg)
 {
@@ -62,7 +223,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     (void)listener;
     (void)address;
     (void)len;
-    s->on_accept(s->context, fd);
+    if (!give(s, fd)) {
+        s->on_accept(s->context, fd);
+    }
 }
 
 static void on_error(struct evconnlistener *listener, void *arg)
@@ -87,6 +250,8 @@ int listen_create(struct event_base *base,
     s->base = base;
     s->on_accept = accepted;
     s->context = context;
+    s->given[0] = -1;
+    s->given[1] = -1;
     s->reopen = evtimer_new(base, on_reopen, s);
     if (s->reopen == NULL) {
         mem_free(s);
@@ -102,6 +267,8 @@ void listen_close(struct listen_set *s)
         evconnlistener_free(s->listeners[i]);
     }
     s->count = 0;
+    group_leave(s);
+    close_pipe(s);
 }
 
 void listen_destroy(struct listen_set **set)
@@ -118,7 +285,13 @@ void listen_destroy(struct listen_set **set)
 
 void listen_pause(struct listen_set *s, bool pause)
 {
+    if (s->group != NULL) {
+        (void)pthread_mutex_lock(&s->group->lock);
+    }
     s->paused = pause;
+    if (s->group != NULL) {
+        (void)pthread_mutex_unlock(&s->group->lock);
+    }
     enable(s, !pause);
 }
 
@@ -196,9 +369,16 @@ int listen_add(struct listen_set *s, const char *host, unsigned want_port,
     return rc;
 }
 
-int listen_share(struct listen_set *s, const struct listen_set *with,
-                 struct err *err)
+int listen_share(struct listen_set *s, struct listen_set *with, struct err *err)
 {
+    int rc = with->group != NULL ? 0 : group_create(with, err);
+
+    if (rc == 0) {
+        rc = group_join(s, with->group, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
     for (size_t i = 0; i < with->count && s->count < MAX_LISTENERS; i++) {
         int fd = fcntl(evconnlistener_get_fd(with->listeners[i]),
                        F_DUPFD_CLOEXEC, 0);

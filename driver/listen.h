@@ -4,6 +4,11 @@
  * whose connections are handed to the server one by one. When no descriptor or
  * memory is left for another connection, it pauses: without that the loop
  * would spin.
+ *
+ * Sets that share their sockets, each on the loop of a thread of its own, deal
+ * connections out: whoever accepts one gives it to the set that has fewest. By
+ * chance alone one loop would often serve seven of eight clients, each of them
+ * seven times as slowly as the eighth.
  */
 #ifndef DRIVER_LISTEN_H
 #define DRIVER_LISTEN_H
@@ -29,9 +34,11 @@ void listen_destroy(struct listen_set **set);
 int listen_add(struct listen_set *set, const char *host, unsigned want_port,
                unsigned *port, struct err *err) ERR_CHECKED;
 /* Accepts from the sockets of another set too, which may be on the loop of
- * another thread. Before both loops run. */
-int listen_share(struct listen_set *set, const struct listen_set *with,
+ * another thread, and shares all connections with it. Before both loops run. */
+int listen_share(struct listen_set *set, struct listen_set *with,
                  struct err *err) ERR_CHECKED;
+/* A connection that was handed to the server is closed. */
+void listen_left(struct listen_set *set);
 /* Closes the ports, and leaves the set as it was made. */
 void listen_close(struct listen_set *set);
 /* Leaves new connections where they are, until it is resumed. */
