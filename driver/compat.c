@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "driver/bodies.h"
+#include "driver/compat_reader.h"
 #include "driver/compat_wire.h"
 #include "driver/http.h"
 #include "driver/offload.h"
@@ -149,20 +150,32 @@ int compat_answer_create(const struct compat_backend *backend,
     return 0;
 }
 
-int compat_apply(const struct compat_backend *backend, struct view message,
+void compat_look(const struct compat_backend *backend,
+                 struct compat_reader **reader, struct view so_far)
+{
+    if (*reader != NULL ||
+        compat_reader_create(backend->layout, reader, NULL) == 0) {
+        compat_reader_look(*reader, so_far);
+    }
+}
+
+int compat_apply(const struct compat_backend *backend,
+                 struct compat_reader **reader, struct view message,
                  struct err *err)
 {
-    size_t n = compat_arrays(backend->layout);
-    struct delta_piece *pieces = mem_array(n + 1, sizeof(*pieces));
+    struct delta delta;
     struct err why = {0};
-    int rc = pieces != NULL
-                 ? compat_read(backend->layout, message, pieces, &why)
-                 : err_nomem(&why);
+    int rc = *reader == NULL
+                 ? compat_reader_create(backend->layout, reader, &why)
+                 : 0;
 
     if (rc == 0) {
-        rc = backend->change(backend->context, pieces, n, &why);
+        rc = compat_reader_end(*reader, message, &delta, &why);
     }
-    mem_free(pieces);
+    if (rc == 0) {
+        rc = backend->change(backend->context, &delta, &why);
+    }
+    compat_reader_destroy(reader);
     if (rc != 0) {
         backend->refused(backend->context, &why);
         return err_set(err, why.code, "%s", why.msg);

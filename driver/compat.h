@@ -40,8 +40,7 @@ struct compat_backend {
     int (*read)(void *context, struct ps_view *out, struct err *err);
     void (*release)(void *handle);
     /* As ps_change(), with a message for people. */
-    int (*change)(void *context, const struct delta_piece *pieces, size_t n,
-                  struct err *err);
+    int (*change)(void *context, const struct delta *delta, struct err *err);
     /* A request was refused. */
     void (*refused)(void *context, const struct err *why);
     void *context;

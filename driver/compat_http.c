@@ -5,6 +5,7 @@
  */
 #include "driver/compat_parts.h"
 
+#include "driver/compat_reader.h"
 #include "driver/compat_wire.h"
 #include "driver/http.h"
 
@@ -53,15 +54,46 @@ static void on_head(void *context, struct http_exchange *x)
     }
 }
 
-/* The task of a held exchange is data 0 of it. */
+/* Data of an exchange: the reader of an update, while it comes, and the task of
+ * one that is held. */
+enum slot { SLOT_TASK, SLOT_READER };
+
 static void on_gone(void *context, struct http_exchange *x)
 {
-    struct compat_task *task = http_data(x, 0);
+    struct compat_task *task = http_data(x, SLOT_TASK);
 
     (void)context;
     if (task != NULL) {
         task->owner = NULL;
     }
+}
+
+/* More of an update has come. */
+static void on_body(void *context, struct http_exchange *x)
+{
+    const struct compat *c = context;
+    struct compat_reader *reader = http_data(x, SLOT_READER);
+
+    if (route_of(x) == ROUTE_UPDATE) {
+        compat_look(&c->backend, &reader, http_body(x));
+        http_set_data(x, SLOT_READER, reader);
+    }
+}
+
+static struct compat_reader *take_reader(struct http_exchange *x)
+{
+    struct compat_reader *reader = http_data(x, SLOT_READER);
+
+    http_set_data(x, SLOT_READER, NULL);
+    return reader;
+}
+
+static void on_over(void *context, struct http_exchange *x)
+{
+    struct compat_reader *reader = take_reader(x);
+
+    (void)context;
+    compat_reader_destroy(&reader);
 }
 
 static void start_task(struct compat *c, struct http_exchange *x, bool reads,
@@ -76,11 +108,12 @@ static void start_task(struct compat *c, struct http_exchange *x, bool reads,
     }
     if (!reads) {
         http_take_body(x, &task->body, &task->room);
+        task->reader = take_reader(x);
     }
-    http_set_data(x, 0, task);
+    http_set_data(x, SLOT_TASK, task);
     http_hold(x, 0, NULL, on_gone, c);
     if (compat_task_start(task, &err) != 0) {
-        http_set_data(x, 0, NULL);
+        http_set_data(x, SLOT_TASK, NULL);
         http_reply_error(x, &err);
     }
 }
@@ -106,7 +139,7 @@ static void on_read(void *owner, struct compat_task *task)
     struct compat_answer *answer = task->answer;
 
     task->answer = NULL;
-    http_set_data(x, 0, NULL);
+    http_set_data(x, SLOT_TASK, NULL);
     have_weights(task->compat, x, task->rc, answer, &task->err);
 }
 
@@ -129,7 +162,7 @@ static void on_applied(void *owner, struct compat_task *task)
 {
     struct http_exchange *x = owner;
 
-    http_set_data(x, 0, NULL);
+    http_set_data(x, SLOT_TASK, NULL);
     if (task->rc != 0) {
         http_reply_error(x, &task->err);
     } else {
@@ -139,11 +172,15 @@ static void on_applied(void *owner, struct compat_task *task)
 
 static void update(struct compat *c, struct http_exchange *x)
 {
+    struct compat_reader *reader;
     struct err err = {0};
 
     if (c->helper != NULL) {
         start_task(c, x, false, on_applied);
-    } else if (compat_apply(&c->backend, http_body(x), &err) != 0) {
+        return;
+    }
+    reader = take_reader(x);
+    if (compat_apply(&c->backend, &reader, http_body(x), &err) != 0) {
         http_reply_error(x, &err);
     } else {
         http_reply_text(x, 200, THANKS);
@@ -178,6 +215,8 @@ int compat_http_create(struct compat *c, struct err *err)
     o.max_connections = 16384;
     o.gate = c->gate;
     o.on_head = on_head;
+    o.on_body = on_body;
+    o.on_over = on_over;
     o.on_request = on_request;
     o.context = c;
     return http_server_create(c->base, &o, &c->http, err);

@@ -13,6 +13,7 @@
 
 struct body_gate;
 struct body_room;
+struct compat_reader;
 struct compat_socket_server;
 struct http_server;
 struct offload;
@@ -48,8 +49,14 @@ int compat_answer_create(const struct compat_backend *backend,
 /* For release callbacks; also accepts NULL. */
 void compat_answer_release(void *answer);
 
-/* A delta in Elephas' form is applied, or refused and reported. */
-int compat_apply(const struct compat_backend *backend, struct view message,
+/* A delta in Elephas' form has come so far. *reader is made at the first call;
+ * if there is no memory, compat_apply() will say so. */
+void compat_look(const struct compat_backend *backend,
+                 struct compat_reader **reader, struct view so_far);
+/* It is whole: it is applied, or refused and reported. The reader, or NULL,
+ * ends with it. */
+int compat_apply(const struct compat_backend *backend,
+                 struct compat_reader **reader, struct view message,
                  struct err *err) ERR_CHECKED;
 
 /* Work with large weights, on the helper. */
@@ -58,15 +65,16 @@ struct compat_task {
     void (*done)(void *owner, struct compat_task *task);
     void *owner; /* NULL: it has gone */
     bool reads;
-    struct buf body; /* of an update, and its room */
+    struct buf body; /* of an update, its room and reader */
     struct body_room *room;
+    struct compat_reader *reader;
     struct compat_answer *answer; /* of a read; the owner may take it */
     int rc;
     struct err err;
 };
-/* A read, or an update whose body and room the caller then puts in. on_done is
- * called on the loop, unless `owner` was made NULL before; the task ends with
- * it. */
+/* A read, or an update whose body, room and reader the caller then puts in.
+ * on_done is called on the loop, unless `owner` was made NULL before; the task
+ * ends with it. */
 int compat_task_create(struct compat *c, bool reads,
                        void (*on_done)(void *owner, struct compat_task *task),
                        void *owner, struct compat_task **out,

@@ -14,6 +14,7 @@
 
 #include "common/mem.h"
 #include "driver/bodies.h"
+#include "driver/compat_reader.h"
 #include "driver/compat_wire.h"
 #include "driver/listen.h"
 
@@ -53,9 +54,10 @@ struct conn {
     uint8_t length[4];
     size_t got; /* bytes of it */
     struct buf body;
-    struct body_room *room;   /* of the body */
-    size_t want;              /* bytes of it */
-    struct compat_task *task; /* under way, or NULL */
+    struct body_room *room;       /* of the body */
+    size_t want;                  /* bytes of it */
+    struct compat_reader *reader; /* of it; NULL before its first bytes */
+    struct compat_task *task;     /* under way, or NULL */
 };
 
 struct compat_socket_server {
@@ -98,6 +100,7 @@ static void conn_close(struct conn *c)
         c->task->owner = NULL;
     }
     body_room_leave(&c->room, &c->body);
+    compat_reader_destroy(&c->reader);
     (void)close(c->fd);
     mem_free(c);
 }
@@ -330,7 +333,8 @@ static bool end_body(struct conn *c)
     int rc;
 
     if (compat->helper == NULL) {
-        rc = compat_apply(&compat->backend, buf_view(&c->body), &err);
+        rc = compat_apply(&compat->backend, &c->reader, buf_view(&c->body),
+                          &err);
         body_room_leave(&c->room, &c->body);
         return applied(c, rc);
     }
@@ -338,8 +342,10 @@ static bool end_body(struct conn *c)
     if (rc == 0) {
         c->task->body = c->body;
         c->task->room = c->room;
+        c->task->reader = c->reader;
         buf_init(&c->body, 0);
         c->room = NULL;
+        c->reader = NULL;
         enter(c, STATE_WORK);
         rc = compat_task_start(c->task, &err);
     }
@@ -400,6 +406,8 @@ static bool took(struct conn *c, uint8_t verb, size_t n)
     case STATE_BODY:
         c->body.len += n;
         body_room_came(c->room, n, c->body.len == c->want);
+        compat_look(&c->server->compat->backend, &c->reader,
+                    buf_view(&c->body));
         return c->body.len != c->want || end_body(c);
     case STATE_ROOM:
     case STATE_WORK:

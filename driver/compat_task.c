@@ -8,11 +8,13 @@
 
 #include "common/mem.h"
 #include "driver/bodies.h"
+#include "driver/compat_reader.h"
 #include "driver/offload.h"
 
 static void task_free(struct compat_task *t)
 {
     body_room_leave(&t->room, &t->body);
+    compat_reader_destroy(&t->reader);
     compat_answer_release(t->answer);
     mem_free(t);
 }
@@ -23,7 +25,8 @@ static void work(void *argument)
     const struct compat_backend *backend = &t->compat->backend;
 
     t->rc = t->reads ? compat_answer_create(backend, &t->answer, &t->err)
-                     : compat_apply(backend, buf_view(&t->body), &t->err);
+                     : compat_apply(backend, &t->reader, buf_view(&t->body),
+                                    &t->err);
 }
 
 static void done(void *argument)

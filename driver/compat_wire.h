@@ -32,6 +32,7 @@ void compat_layout_destroy(struct compat_layout **layout);
 size_t compat_size(const struct compat_layout *layout);
 /* The most bytes that may be read: arrays of 8-byte numbers. */
 size_t compat_size_max(const struct compat_layout *layout);
+const struct model *compat_model(const struct compat_layout *layout);
 size_t compat_arrays(const struct compat_layout *layout);
 
 /* What comes before the numbers of array i (the count too, before the first),
@@ -39,11 +40,5 @@ size_t compat_arrays(const struct compat_layout *layout);
 struct view compat_header(const struct compat_layout *layout, size_t i);
 void compat_range(const struct compat_layout *layout, size_t i, size_t *begin,
                   size_t *count);
-
-/* Takes a message apart into pieces[compat_arrays()], which point into it.
- * ERR_INVALID names the array and what is wrong with it: another number of
- * arrays or shape, a type that is no number, bytes missing or left over. */
-int compat_read(const struct compat_layout *layout, struct view message,
-                struct delta_piece *pieces, struct err *err) ERR_CHECKED;
 
 #endif

@@ -49,6 +49,9 @@ struct http_options {
     struct body_gate *gate; /* room for large bodies; NULL: at once. Borrowed */
     /* The head is read: may reply (an error), or set http_limit_body(). */
     void (*on_head)(void *context, struct http_exchange *x);
+    /* More of the body has come, http_body() is what there is: only to look.
+     * NULL: nobody wants to. */
+    void (*on_body)(void *context, struct http_exchange *x);
     /* The body is there too: reply, hold, or begin a stream. */
     void (*on_request)(void *context, struct http_exchange *x);
     /* The exchange is over: http_status() is what was answered, 0 if the
@@ -99,7 +102,8 @@ bool http_knows(const struct http_exchange *x, const char *etag);
 int http_query_u64(const struct http_exchange *x, const char *name,
                    uint64_t missing, uint64_t *out,
                    struct err *err) ERR_CHECKED;
-/* The body, until the exchange is over. */
+/* The body, until the exchange is over; in on_body it lies where it lies until
+ * more comes. */
 struct view http_body(const struct http_exchange *x);
 /* The same; its memory passes to the caller, as does its room (or NULL), which
  * is to be left with it. */

@@ -69,9 +69,14 @@ int body_begin(struct conn *c, struct err *err)
 
 static void came(struct http_exchange *x, size_t bytes)
 {
+    const struct http_options *o = &x->conn->server->options;
+
     x->bytes_in += bytes;
     if (x->room != NULL) {
         body_room_came(x->room, bytes, x->body_done);
+    }
+    if (o->on_body != NULL) {
+        o->on_body(o->context, x);
     }
 }
 

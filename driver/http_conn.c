@@ -108,6 +108,13 @@ static void drop_exchange(struct conn *c, bool gone)
 
 /* ---- ends ---- */
 
+static void free_event(struct event *e)
+{
+    if (e != NULL) {
+        event_free(e);
+    }
+}
+
 static void conn_free(struct conn *c)
 {
     struct http_server *s = c->server;
@@ -122,15 +129,9 @@ static void conn_free(struct conn *c)
     }
     s->count--;
     listen_left(s->listeners);
-    if (c->timer != NULL) {
-        event_free(c->timer);
-    }
-    if (c->resume != NULL) {
-        event_free(c->resume);
-    }
-    if (c->direct != NULL) {
-        event_free(c->direct);
-    }
+    free_event(c->timer);
+    free_event(c->resume);
+    free_event(c->direct);
     if (c->bev != NULL) {
         bufferevent_free(c->bev);
     }
@@ -578,14 +579,12 @@ void conn_accept(struct http_server *server, int fd)
     server->count++;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (c->bev == NULL) {
-        (void)evutil_closesocket(fd);
-        conn_kill(c);
-        return;
-    }
     c->timer = evtimer_new(server->base, on_timer, c);
     c->resume = event_new(server->base, -1, 0, on_resume, c);
-    if (c->timer == NULL || c->resume == NULL) {
+    if (c->bev == NULL) {
+        (void)evutil_closesocket(fd);
+    }
+    if (c->bev == NULL || c->timer == NULL || c->resume == NULL) {
         conn_kill(c);
         return;
     }

@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "common/wire.h"
 #include "driver/core/ps.h"
+#include "driver/crew.h"
 #include "driver/daemon.h"
 #include "driver/job_save.h"
 #include "driver/jobs.h"
@@ -282,6 +283,7 @@ static int announce(struct job *job, struct err *err)
 static int serve_start(struct job *job, bool *complete, struct err *err)
 {
     struct timeval tv = {SAVE_SECONDS, 0};
+    const struct ps_crew crew = {crew_run, crew_size()};
     struct serve *s = mem_zalloc(sizeof(*s));
     uint64_t version = 0;
     int rc;
@@ -297,8 +299,12 @@ static int serve_start(struct job *job, bool *complete, struct err *err)
                         job->spec->training.mode == TRAINING_HOGWILD
                             ? PS_HOGWILD
                             : PS_ASYNCHRONOUS,
-                        version, &s->ps, err)) != 0 ||
-        (rc = open_server(job, err)) != 0) {
+                        version, &s->ps, err)) != 0) {
+        return rc;
+    }
+    ps_set_crew(s->ps, &crew);
+    rc = open_server(job, err);
+    if (rc != 0) {
         return rc;
     }
     s->saved = version;

@@ -6,12 +6,12 @@
 #include "driver/offload.h"
 
 #include "common/mem.h"
+#include "driver/crew.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -122,24 +122,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     run_done(arg);
 }
 
-static int start_thread(struct offload *o, struct err *err)
-{
-    sigset_t all;
-    sigset_t old;
-    int rc;
-
-    /* signals belong to the loop's thread */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&o->thread, NULL, thread_main, o);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0) {
-        return err_errno(err, ERR_NOMEM, rc, "cannot start a thread");
-    }
-    o->running = true;
-    return 0;
-}
-
 int offload_create(struct event_base *base, struct offload **out,
                    struct err *err)
 {
@@ -164,10 +146,12 @@ int offload_create(struct event_base *base, struct offload **out,
         rc = err_nomem(err);
         goto fail;
     }
-    rc = start_thread(o, err);
+    rc = crew_thread(&o->thread, thread_main, o);
     if (rc != 0) {
+        rc = err_errno(err, ERR_NOMEM, rc, "cannot start a thread");
         goto fail;
     }
+    o->running = true;
     *out = o;
     return 0;
 fail:

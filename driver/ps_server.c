@@ -10,12 +10,12 @@
 #include "driver/bodies.h"
 #include "driver/compat.h"
 #include "driver/compat_wire.h"
+#include "driver/crew.h"
 
 #include <event2/event.h>
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -70,12 +70,12 @@ static int backend_read(void *context, struct ps_view *out, struct err *err)
     return rc;
 }
 
-static int backend_change(void *context, const struct delta_piece *pieces,
-                          size_t n, struct err *err)
+static int backend_change(void *context, const struct delta *delta,
+                          struct err *err)
 {
     struct ps_server *s = context;
     size_t at = 0;
-    int rc = ps_change(s->options.ps, pieces, n, NULL, &at, err);
+    int rc = ps_change(s->options.ps, delta, NULL, &at, err);
 
     if (rc == 0) {
         atomic_fetch_add(&s->changes, 1);
@@ -244,21 +244,14 @@ static int open_ports(struct ps_server *s, struct err *err)
     return rc;
 }
 
-/* Signals are for the daemon's thread. */
 static int start_threads(struct ps_server *s, struct err *err)
 {
-    sigset_t all;
-    sigset_t old;
     int number = 0;
 
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
     for (unsigned i = 0; number == 0 && i < s->options.threads; i++) {
-        number =
-            pthread_create(&s->loops[i].thread, NULL, loop_main, &s->loops[i]);
+        number = crew_thread(&s->loops[i].thread, loop_main, &s->loops[i]);
         s->loops[i].runs = number == 0;
     }
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     return number == 0 ? 0
                        : err_errno(err, ERR_IO, number,
                                    "starting a thread of the parameter server");

@@ -25,11 +25,10 @@ static int read_values(void *context, struct ps_view *out, struct err *err)
     return 0;
 }
 
-static int change(void *context, const struct delta_piece *pieces, size_t n,
-                  struct err *err)
+static int change(void *context, const struct delta *delta, struct err *err)
 {
     struct job *job = context;
-    int rc = training_change(train_of(job)->training, pieces, n, err);
+    int rc = training_change(train_of(job)->training, delta, err);
 
     if (rc == 0) {
         train_changed(job);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define BLOCK ((size_t)1024)
+#define LANES ((size_t)16)
 #define EXPONENT 0x7f800000U
 #define MAGNITUDE 0x7fffffffU
 
@@ -113,23 +114,44 @@ static float load(const uint8_t *bytes, size_t i)
     return f;
 }
 
+/* The greatest magnitude of n numbers, as bits, and of `largest`. As integers
+ * magnitudes are in order, and NaN is above all. LANES maxima side by side: one
+ * alone would be waited for at every step. */
+static int32_t largest_bits(const uint8_t *in, size_t n, int32_t largest)
+{
+    int32_t lanes[LANES] = {0};
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t k = 0; k < LANES; k++) {
+            int32_t bits = (int32_t)(to_bits(load(in, i + k)) & MAGNITUDE);
+
+            lanes[k] = bits > lanes[k] ? bits : lanes[k];
+        }
+    }
+    for (; i < n; i++) {
+        int32_t bits = (int32_t)(to_bits(load(in, i)) & MAGNITUDE);
+
+        largest = bits > largest ? bits : largest;
+    }
+    for (size_t k = 0; k < LANES; k++) {
+        largest = lanes[k] > largest ? lanes[k] : largest;
+    }
+    return largest;
+}
+
 float delta_largest(const struct delta_piece *piece)
 {
     float converted[BLOCK];
-    uint32_t largest = 0;
+    int32_t largest = 0;
 
     for (size_t at = 0; at < piece->count; at += BLOCK) {
         size_t n = piece->count - at < BLOCK ? piece->count - at : BLOCK;
-        const uint8_t *in = block(piece, at, n, converted);
 
-        /* as integers, magnitudes are in order, and NaN is above all */
-        for (size_t i = 0; i < n; i++) {
-            uint32_t bits = to_bits(load(in, i)) & MAGNITUDE;
-
-            largest = bits > largest ? bits : largest;
-        }
+        largest = largest_bits(block(piece, at, n, converted), n, largest);
     }
-    return largest >= EXPONENT ? INFINITY : from_bits(largest);
+    return largest >= (int32_t)EXPONENT ? INFINITY
+                                        : from_bits((uint32_t)largest);
 }
 
 void delta_subtract(const struct delta_piece *piece, size_t begin, size_t end,

@@ -29,6 +29,14 @@ struct delta_piece {
     const uint8_t *bytes; /* count numbers; borrowed */
 };
 
+/* A whole change. */
+struct delta {
+    const struct delta_piece
+        *pieces; /* an element is in one at most; borrowed */
+    size_t count;
+    float largest; /* of all pieces: delta_largest() */
+};
+
 /* Bytes of one number. */
 size_t delta_type_size(enum delta_type type);
 /* Numbers from .. from + n of a piece as floats (float64 is rounded). */

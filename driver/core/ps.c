@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define RANGE ((size_t)4 << 10) /* elements; a claim covers 16 KiB */
+#define PART ((size_t)1 << 20)  /* elements that are worth a thread */
 #define BOUND_LIMIT 1e38F
 
 struct version {
@@ -37,6 +38,7 @@ struct ps {
     enum ps_mode mode;
     size_t count;
     size_t most; /* versions */
+    struct ps_crew crew;
     float *values;
     atomic_ullong version;
 
@@ -160,6 +162,68 @@ uint64_t ps_version(const struct ps *ps)
     return atomic_load(&ps->version);
 }
 
+void ps_set_crew(struct ps *ps, const struct ps_crew *crew)
+{
+    ps->crew = *crew;
+}
+
+/* ---- work on the whole vector ---- */
+
+struct work {
+    struct ps *ps;
+    void (*part)(struct work *w, size_t begin, size_t end);
+    size_t size; /* elements of a part */
+    float *copy; /* where the values go, or */
+    const struct delta *delta;
+    bool *done; /* ranges of it, in hogwild mode */
+    size_t turn;
+};
+
+static void run_part(void *arg, size_t i)
+{
+    struct work *w = arg;
+    size_t begin = i * w->size;
+    size_t end = begin + w->size;
+
+    w->part(w, begin, end < w->ps->count ? end : w->ps->count);
+}
+
+/* part() for all elements, in as many parts as are worth it. A part begins
+ * where a range begins. */
+static void in_parts(struct work *w,
+                     void (*part)(struct work *w, size_t begin, size_t end))
+{
+    size_t n = w->ps->count;
+    size_t parts = n / PART < w->ps->crew.parts ? n / PART : w->ps->crew.parts;
+
+    if (parts < 2) {
+        part(w, 0, n);
+        return;
+    }
+    w->part = part;
+    w->size = (n / parts / RANGE + 1) * RANGE;
+    w->ps->crew.run(run_part, w, (n + w->size - 1) / w->size);
+}
+
+static void subtract(struct ps *ps, const struct delta *d, size_t begin,
+                     size_t end)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        delta_subtract(&d->pieces[i], begin, end, ps->values);
+    }
+}
+
+static void subtract_part(struct work *w, size_t begin, size_t end)
+{
+    subtract(w->ps, w->delta, begin, end);
+}
+
+static void copy_part(struct work *w, size_t begin, size_t end)
+{
+    memcpy(w->copy + begin, w->ps->values + begin,
+           (end - begin) * sizeof(*w->copy));
+}
+
 /* ---- versions ---- */
 
 /* With the lock held. */
@@ -216,6 +280,7 @@ static int read_version(struct ps *ps, struct ps_view *out, struct err *err)
 {
     uint64_t now = atomic_load(&ps->version);
     struct version *v = ps->current;
+    struct work work = {.ps = ps};
     int rc;
 
     if (v == NULL || v->number != now) {
@@ -227,7 +292,8 @@ static int read_version(struct ps *ps, struct ps_view *out, struct err *err)
         if (rc != 0) {
             return rc;
         }
-        memcpy(v->values, ps->values, ps->count * sizeof(float));
+        work.copy = v->values;
+        in_parts(&work, copy_part);
         v->number = now;
         atomic_store(&v->refs, 1);
         ps->current = v;
@@ -257,64 +323,74 @@ int ps_read(struct ps *ps, struct ps_view *out, struct err *err)
 
 /* ---- changes ---- */
 
-static size_t find_fault(const struct ps *ps, const struct delta_piece *pieces,
-                         size_t n)
+static int refuse(const struct ps *ps, const struct delta *d, size_t *at,
+                  struct err *err)
 {
-    size_t at = SIZE_MAX;
-
-    for (size_t i = 0; i < n && at == SIZE_MAX; i++) {
-        at = delta_find_fault(&pieces[i], ps->values);
+    for (size_t i = 0; i < d->count; i++) {
+        *at = delta_find_fault(&d->pieces[i], ps->values);
+        if (*at != SIZE_MAX) {
+            return err_set(err, ERR_INVALID,
+                           "element %zu of the parameters would not be finite",
+                           *at);
+        }
     }
-    return at;
+    return 0;
 }
 
-static int refuse(const struct ps *ps, const struct delta_piece *pieces,
-                  size_t n, size_t *at, struct err *err)
+static int change_locked(struct ps *ps, const struct delta *d, size_t *at,
+                         struct err *err)
 {
-    *at = find_fault(ps, pieces, n);
-    return *at == SIZE_MAX
-               ? 0
-               : err_set(err, ERR_INVALID,
-                         "element %zu of the parameters would not be finite",
-                         *at);
-}
-
-static int change_locked(struct ps *ps, const struct delta_piece *pieces,
-                         size_t n, float largest, size_t *at, struct err *err)
-{
-    float bound = ps->bound + largest;
+    struct work work = {.ps = ps, .delta = d};
+    float bound = ps->bound + d->largest;
 
     if (!(bound < BOUND_LIMIT)) {
-        int rc = refuse(ps, pieces, n, at, err);
+        int rc = refuse(ps, d, at, err);
 
         if (rc != 0) {
             return rc;
         }
     }
-    for (size_t i = 0; i < n; i++) {
-        delta_subtract(&pieces[i], 0, ps->count, ps->values);
-    }
+    in_parts(&work, subtract_part);
     ps->bound = bound < BOUND_LIMIT ? bound : largest_of(ps->values, ps->count);
     atomic_fetch_add(&ps->version, 1);
     return 0;
 }
 
-/* The pieces' elements of one range; false: another writer has it. */
-static bool change_range(struct ps *ps, const struct delta_piece *pieces,
-                         size_t n, size_t range)
+/* The delta's elements of one range; false: another writer has it. */
+static bool change_range(struct ps *ps, const struct delta *d, size_t range)
 {
     size_t begin = range * RANGE;
-    size_t end = begin + RANGE;
 
     if (atomic_exchange_explicit(&ps->claims[range], 1, memory_order_acquire) !=
         0) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        delta_subtract(&pieces[i], begin, end, ps->values);
-    }
+    subtract(ps, d, begin, begin + RANGE);
     atomic_store_explicit(&ps->claims[range], 0, memory_order_release);
     return true;
+}
+
+/* All ranges of one part, whose turn comes when it is free. Writers begin half
+ * a part from each other, so that they seldom meet. */
+static void claim_part(struct work *w, size_t begin, size_t end)
+{
+    size_t first = begin / RANGE;
+    size_t count = (end - begin + RANGE - 1) / RANGE;
+    bool *done = w->done + first;
+    size_t left = count;
+    size_t passed = 0; /* since a range was free */
+
+    for (size_t i = w->turn % 2 * (count / 2); left != 0;
+         i = i + 1 == count ? 0 : i + 1) {
+        if (!done[i] && change_range(w->ps, w->delta, first + i)) {
+            done[i] = true;
+            left--;
+            passed = 0;
+        } else if (++passed == count) {
+            passed = 0;
+            (void)sched_yield(); /* who has it may wait for this processor */
+        }
+    }
 }
 
 static void raise_bound(struct ps *ps, float largest)
@@ -329,61 +405,41 @@ static void raise_bound(struct ps *ps, float largest)
     } while (!atomic_compare_exchange_weak(&ps->hogwild_bound, &old, next));
 }
 
-static int change_hogwild(struct ps *ps, const struct delta_piece *pieces,
-                          size_t n, float largest, size_t *at, struct err *err)
+static int change_hogwild(struct ps *ps, const struct delta *d, size_t *at,
+                          struct err *err)
 {
-    size_t left = ps->range_count;
-    size_t passed = 0; /* since a range was free */
-    size_t at_range;
-    bool *done;
+    struct work work = {.ps = ps, .delta = d};
     int rc = 0;
 
-    if (!(float_of(atomic_load(&ps->hogwild_bound)) + largest < BOUND_LIMIT)) {
-        rc = refuse(ps, pieces, n, at, err);
+    if (!(float_of(atomic_load(&ps->hogwild_bound)) + d->largest <
+          BOUND_LIMIT)) {
+        rc = refuse(ps, d, at, err);
     }
     if (rc != 0) {
         return rc;
     }
-    done = mem_zarray(ps->range_count, sizeof(*done));
-    if (done == NULL) {
+    work.done = mem_zarray(ps->range_count, sizeof(*work.done));
+    if (work.done == NULL) {
         return err_nomem(err);
     }
-    raise_bound(ps, largest);
-    /* each writer begins half a vector from the last, so that they seldom
-     * meet */
-    at_range = atomic_fetch_add(&ps->turns, 1) % 2 * (ps->range_count / 2);
-    for (size_t i = at_range; left != 0;
-         i = i + 1 == ps->range_count ? 0 : i + 1) {
-        if (!done[i] && change_range(ps, pieces, n, i)) {
-            done[i] = true;
-            left--;
-            passed = 0;
-        } else if (++passed == ps->range_count) {
-            passed = 0;
-            (void)sched_yield(); /* who has it may wait for this processor */
-        }
-    }
-    mem_free(done);
+    raise_bound(ps, d->largest);
+    work.turn = atomic_fetch_add(&ps->turns, 1);
+    in_parts(&work, claim_part);
+    mem_free(work.done);
     atomic_fetch_add(&ps->version, 1);
     return 0;
 }
 
-int ps_change(struct ps *ps, const struct delta_piece *pieces, size_t n,
-              uint64_t *version, size_t *at, struct err *err)
+int ps_change(struct ps *ps, const struct delta *delta, uint64_t *version,
+              size_t *at, struct err *err)
 {
-    float largest = 0;
     int rc;
 
-    for (size_t i = 0; i < n; i++) {
-        float one = delta_largest(&pieces[i]);
-
-        largest = one > largest ? one : largest;
-    }
     if (ps->mode == PS_HOGWILD) {
-        rc = change_hogwild(ps, pieces, n, largest, at, err);
+        rc = change_hogwild(ps, delta, at, err);
     } else {
         (void)pthread_mutex_lock(&ps->lock);
-        rc = change_locked(ps, pieces, n, largest, at, err);
+        rc = change_locked(ps, delta, at, err);
         (void)pthread_mutex_unlock(&ps->lock);
     }
     if (rc == 0 && version != NULL) {

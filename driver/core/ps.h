@@ -46,6 +46,17 @@ void ps_destroy(struct ps **ps);
 /* The parameters. Only while nobody changes them. */
 const float *ps_values(const struct ps *ps);
 
+/* Who works on large vectors in several places at once: run() calls part(arg,
+ * i) for each i < parts, on threads of its own, and returns when all are
+ * through. */
+struct ps_crew {
+    void (*run)(void (*part)(void *arg, size_t i), void *arg, size_t parts);
+    size_t parts; /* that make sense: processors */
+};
+/* Before it is used by several threads. Without one, each change is the work of
+ * the thread that asks for it. */
+void ps_set_crew(struct ps *ps, const struct ps_crew *crew);
+
 size_t ps_count(const struct ps *ps);
 /* Rises by one with each change. */
 uint64_t ps_version(const struct ps *ps);
@@ -61,10 +72,10 @@ struct ps_view {
 int ps_read(struct ps *ps, struct ps_view *out, struct err *err) ERR_CHECKED;
 void ps_release(void *handle);
 
-/* values -= pieces; each element is in one piece at most. ERR_INVALID if an
- * element would not be finite any more: nothing is changed, and *at is its
- * index. *version (may be NULL) is that with the change in it. */
-int ps_change(struct ps *ps, const struct delta_piece *pieces, size_t n,
-              uint64_t *version, size_t *at, struct err *err) ERR_CHECKED;
+/* values -= delta. ERR_INVALID if an element would not be finite any more:
+ * nothing is changed, and *at is its index. *version (may be NULL) is that with
+ * the change in it. */
+int ps_change(struct ps *ps, const struct delta *delta, uint64_t *version,
+              size_t *at, struct err *err) ERR_CHECKED;
 
 #endif

@@ -125,11 +125,11 @@ int training_update(struct training *training,
 /* How many values an update has; its range begins with 0. */
 size_t training_update_count(const struct training *training);
 
-/* A change by a client without a partition, whose pieces are of the model's
- * parameters: subtracted as it is. ERR_STATE in synchronous mode; ERR_INVALID:
- * an element would not be finite, nothing is applied. */
-int training_change(struct training *training, const struct delta_piece *pieces,
-                    size_t n, struct err *err) ERR_CHECKED;
+/* A change of the model's parameters by a client without a partition: it is
+ * subtracted as it is. ERR_STATE in synchronous mode; ERR_INVALID: an element
+ * would not be finite, nothing is applied. */
+int training_change(struct training *training, const struct delta *delta,
+                    struct err *err) ERR_CHECKED;
 
 /* Validation sums of one partition over its rows, at the end of `epoch`
  * (from 0). */

@@ -6,8 +6,8 @@
  */
 #include "driver/core/training_parts.h"
 
-int training_change(struct training *t, const struct delta_piece *pieces,
-                    size_t n, struct err *err)
+int training_change(struct training *t, const struct delta *delta,
+                    struct err *err)
 {
     char text[TRAINING_ELEMENT_SIZE];
 
@@ -19,16 +19,17 @@ int training_change(struct training *t, const struct delta_piece *pieces,
                        "the training is synchronous: only its own workers "
                        "change the weights");
     }
-    for (size_t i = 0; i < n; i++) {
-        size_t at = delta_find_fault(&pieces[i], t->state.values);
+    for (size_t i = 0; i < delta->count; i++) {
+        size_t at = delta_find_fault(&delta->pieces[i], t->state.values);
 
         if (at != SIZE_MAX) {
             return err_set(err, ERR_INVALID, "%s would not be finite",
                            training_element(t, at, text));
         }
     }
-    for (size_t i = 0; i < n; i++) {
-        delta_subtract(&pieces[i], 0, t->model->parameters, t->state.values);
+    for (size_t i = 0; i < delta->count; i++) {
+        delta_subtract(&delta->pieces[i], 0, t->model->parameters,
+                       t->state.values);
     }
     training_set_version(t, t->version + 1);
     return 0;

@@ -34,11 +34,17 @@ static struct ps *make(size_t n, float value, enum ps_mode mode)
 struct constant {
     float *values;
     struct delta_piece pieces[2];
+    float by;
 };
+
+static struct delta delta_of(const struct constant *c)
+{
+    return (struct delta){c->pieces, 2, isnan(c->by) ? INFINITY : fabsf(c->by)};
+}
 
 static struct constant constant(size_t n, float value)
 {
-    struct constant c = {.values = mem_floats(n)};
+    struct constant c = {.values = mem_floats(n), .by = value};
 
     ck_assert_ptr_nonnull(c.values);
     for (size_t i = 0; i < n; i++) {
@@ -54,7 +60,8 @@ static struct constant constant(size_t n, float value)
 static int change(struct ps *ps, float by, size_t *at, struct err *err)
 {
     struct constant c = constant(ps_count(ps), by);
-    int rc = ps_change(ps, c.pieces, 2, NULL, at, err);
+    struct delta d = delta_of(&c);
+    int rc = ps_change(ps, &d, NULL, at, err);
 
     mem_free_aligned(c.values);
     return rc;
@@ -75,12 +82,13 @@ static void *write_much(void *arg)
 {
     struct ps *ps = arg;
     struct constant one = constant(ps_count(ps), 1);
+    struct delta d = delta_of(&one);
     struct err err = {0};
     size_t at;
     int rc = 0;
 
     for (int i = changes_of(ps); rc == 0 && i > 0; i--) {
-        rc = ps_change(ps, one.pieces, 2, NULL, &at, &err);
+        rc = ps_change(ps, &d, NULL, &at, &err);
     }
     mem_free_aligned(one.values);
     return rc == 0 ? NULL : arg;
@@ -232,12 +240,88 @@ START_TEST(readers_share_a_version)
 }
 END_TEST
 
+/* Parts on threads of their own, the last of them first. */
+static atomic_int crew_parts;
+
+struct crew_part {
+    void (*part)(void *arg, size_t i);
+    void *arg;
+    size_t i;
+};
+
+static void *run_one(void *arg)
+{
+    const struct crew_part *p = arg;
+
+    atomic_fetch_add(&crew_parts, 1);
+    p->part(p->arg, p->i);
+    return NULL;
+}
+
+static void run_crew(void (*part)(void *arg, size_t i), void *arg, size_t parts)
+{
+    struct crew_part each[8];
+    pthread_t threads[8];
+
+    ck_assert_uint_le(parts, 8);
+    for (size_t i = parts; i-- > 0;) {
+        each[i] = (struct crew_part){part, arg, i};
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_one, &each[i]),
+                         0);
+    }
+    for (size_t i = 0; i < parts; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    }
+}
+
+START_TEST(a_crew_changes_everything_once)
+{
+    static const struct ps_crew crew = {run_crew, 3};
+    size_t n = ((size_t)3 << 20) + 4097; /* some odd elements at the end */
+    struct ps *ps = make(n, 5, _i == 0 ? PS_ASYNCHRONOUS : PS_HOGWILD);
+    struct ps_view v;
+    struct err err = {0};
+    size_t at;
+
+    ps_set_crew(ps, &crew);
+    atomic_store(&crew_parts, 0);
+    unit_ok(change(ps, 1, &at, &err), &err);
+    ck_assert_int_eq(atomic_load(&crew_parts), 3);
+    unit_ok(change(ps, 2, &at, &err), &err);
+    unit_ok(ps_read(ps, &v, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(v.values[i] == 2, "element %zu is %g", i,
+                      (double)v.values[i]);
+    }
+    ps_release(v.handle);
+    ck_assert_int_eq(change(ps, NAN, &at, &err), ERR_INVALID);
+    ck_assert(ps_values(ps)[n - 1] == 2);
+    ps_destroy(&ps);
+}
+END_TEST
+
+START_TEST(few_parameters_need_no_crew)
+{
+    static const struct ps_crew crew = {run_crew, 3};
+    struct ps *ps = make((size_t)1 << 20, 5, PS_ASYNCHRONOUS);
+    struct err err = {0};
+    size_t at;
+
+    ps_set_crew(ps, &crew);
+    atomic_store(&crew_parts, 0);
+    unit_ok(change(ps, 1, &at, &err), &err);
+    ck_assert_int_eq(atomic_load(&crew_parts), 0);
+    ps_destroy(&ps);
+}
+END_TEST
+
 static int use(void *state, struct err *err)
 {
     enum ps_mode mode = *(const enum ps_mode *)state;
     float *values = mem_floats(10);
     float delta[10] = {0};
     struct delta_piece p = {0, 10, DELTA_FLOAT32, (uint8_t *)delta};
+    struct delta d = {&p, 1, 0};
     struct ps *ps = NULL;
     struct ps_view v = {0};
     size_t at;
@@ -255,7 +339,7 @@ static int use(void *state, struct err *err)
     rc = ps_read(ps, &v, err);
     ps_release(v.handle);
     if (rc == 0) {
-        rc = ps_change(ps, &p, 1, NULL, &at, err);
+        rc = ps_change(ps, &d, NULL, &at, err);
     }
     ps_destroy(&ps);
     return rc;
@@ -279,6 +363,8 @@ static TCase *all(void)
     tcase_add_loop_test(tc, what_is_refused_changes_nothing, 0, 6);
     tcase_add_test(tc, few_versions_exist_at_once);
     tcase_add_loop_test(tc, readers_share_a_version, 0, 2);
+    tcase_add_loop_test(tc, a_crew_changes_everything_once, 0, 2);
+    tcase_add_test(tc, few_parameters_need_no_crew);
     tcase_add_loop_test(tc, survives_refused_memory, 0, 2);
     return tc;
 }
