@@ -313,6 +313,7 @@ int shards_create(const struct shards_options *options, struct shards **out,
     s->model = options->model;
     s->slots = optimizer_slot_count(options->model->optimizer);
     s->synchronous = options->task->mode == ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    s->elastic = options->task->mode == ELEPHAS__V1__MODE__MODE_EASGD;
     rc = prepare(s, options, err);
     if (rc != 0) {
         shards_destroy(&s);

@@ -76,7 +76,8 @@ struct shards_update {
 };
 /* Each server is sent its part, encoded as the task says (compress.h), unless
  * it has counted that step before: then what a step computed again comes to is
- * for the others alone. With one server, easgd: values become what it got. */
+ * for the others alone. easgd: values become what was counted of them, 0 where
+ * nothing was. */
 int shards_push(struct shards *shards, const struct shards_update *update,
                 uint64_t *next_step, enum client_outcome *outcome,
                 struct err *err) ERR_CHECKED;

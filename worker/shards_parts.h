@@ -29,6 +29,7 @@ struct one {
     struct compress *compress;   /* of updates; NULL: none */
     struct client_assignment at;
     uint64_t next_step; /* that it lacks, as it said last */
+    bool counted;       /* the update of this call, and not one before */
     enum client_outcome outcome;
     int rc;
     struct err err;
@@ -50,6 +51,7 @@ struct shards {
     struct round_layout layout; /* of gradients */
     float *replica;             /* asynchronous: what was pulled for a step */
     bool synchronous;
+    bool elastic;
     bool keep; /* the training's own server asks for a snapshot */
     uint64_t samples;
     uint64_t validation_samples;

@@ -7,6 +7,8 @@
 
 #include "common/model/narrow.h"
 
+#include <string.h>
+
 /* The part of the update that a server has; returns its floats. */
 static size_t cut(const struct shards *s, const struct one *o,
                   const struct shards_update *u)
@@ -37,6 +39,7 @@ static int send_part(struct one *o, float *values, bool whole,
     if (rc == 0 && *outcome == CLIENT_OK) {
         compress_counted(o->compress, values);
         o->next_step = *next;
+        o->counted = true;
     }
     return rc;
 }
@@ -47,6 +50,7 @@ static int push_one(struct shards *s, struct one *o,
     struct client_update update = call->update->head;
     uint64_t next;
 
+    o->counted = false;
     if (o->next_step > update.step) {
         return 0; /* it was counted, with other bytes perhaps */
     }
@@ -54,6 +58,21 @@ static int push_one(struct shards *s, struct one *o,
     update.keep = s->keep;
     return send_part(o, o->part, call->update->whole, &update, &next,
                      &o->outcome, &o->err);
+}
+
+/* Only where a server's centre has moved, may the worker's weights do so. */
+static void keep_counted(struct shards *s, float *values)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct one *o = &s->list[i];
+        size_t n = o->end - o->begin;
+
+        if (o->counted) {
+            memcpy(values + o->begin, o->part, n * sizeof(*values));
+        } else {
+            memset(values + o->begin, 0, n * sizeof(*values));
+        }
+    }
 }
 
 int shards_push(struct shards *s, const struct shards_update *update,
@@ -72,6 +91,9 @@ int shards_push(struct shards *s, const struct shards_update *update,
     shards_sum_up(s, outcome);
     if (rc != 0) {
         return shards_try_again(s, rc, outcome);
+    }
+    if (s->elastic) {
+        keep_counted(s, update->values);
     }
     if (*outcome == CLIENT_OK) {
         s->refused = 0;

@@ -95,11 +95,9 @@ static uint64_t last_step(const struct trainer *t, uint64_t *validate_to)
     return last < t->steps ? last : t->steps;
 }
 
-/* Says what this partition holds and asks where it goes on. */
-static int join(struct trainer *t, struct err *err)
+int trainer_join(struct trainer *t, struct err *err)
 {
     t->interruptions = shards_interruptions(t->shards);
-    t->has_slots = t->has_slots && !t->elastic;
     return shards_join(t->shards, dataset_rows(t->rows), validation_rows(t),
                        &t->at, &t->outcome, err);
 }
@@ -150,7 +148,8 @@ static int run_steps(struct trainer *t, struct err *err)
         if ((rc == 0 && t->outcome == CLIENT_AGAIN) ||
             (away && (rc == 0 || rc == ERR_STATE) && t->outcome == CLIENT_OK)) {
             done = false;
-            rc = join(t, err);
+            t->has_slots = t->has_slots && !t->elastic;
+            rc = trainer_join(t, err);
         }
     }
     return rc;
@@ -251,7 +250,7 @@ int train_run(struct session *session, struct output *output, bool *superseded,
         rc = prepare(&t, err);
     }
     if (rc == 0) {
-        rc = join(&t, err);
+        rc = trainer_join(&t, err);
     }
     if (rc == 0 && t.outcome == CLIENT_OK) {
         rc = run_steps(&t, err);

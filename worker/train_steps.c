@@ -257,16 +257,40 @@ int trainer_async_step(struct trainer *t, uint64_t step, uint64_t *next,
     return push(t, t->state, &update, next, err);
 }
 
-/* The centre as it is now, in t->gradient. Whoever waits for others keeps what
- * it has, unless the daemon was away meanwhile. */
-static int pull_centre(struct trainer *t, uint64_t step, struct err *err)
+/* A wait was in vain: for other partitions, or because a server has forgotten
+ * this one. *stay: all servers have counted what this worker thinks they have;
+ * else t->outcome is no longer CLIENT_OK. */
+static int look_around(struct trainer *t, uint64_t step, bool *stay,
+                       struct err *err)
 {
     int rc;
 
+    *stay = false;
+    if (shards_interruptions(t->shards) != t->interruptions) {
+        return 0;
+    }
+    rc = trainer_join(t, err);
+    if (rc == 0 && t->outcome == CLIENT_OK) {
+        *stay = t->at.next_step == step;
+        t->outcome = CLIENT_AGAIN;
+    }
+    return rc;
+}
+
+/* The centre as it is now, in t->gradient. Whoever waits for others keeps what
+ * it has. */
+static int pull_centre(struct trainer *t, uint64_t step, struct err *err)
+{
+    bool again;
+    int rc;
+
     do {
+        again = false;
         rc = shards_pull_replica(t->shards, step, &t->outcome, err);
-    } while (rc == 0 && t->outcome == CLIENT_AGAIN &&
-             shards_interruptions(t->shards) == t->interruptions);
+        if (rc == 0 && t->outcome == CLIENT_AGAIN) {
+            rc = look_around(t, step, &again, err);
+        }
+    } while (again);
     if (rc == 0 && t->outcome == CLIENT_OK) {
         memcpy(t->gradient, shards_replica(t->shards),
                t->session->model->parameters * sizeof(*t->gradient));

@@ -40,7 +40,7 @@ struct trainer {
     float *state;   /* parameters and slots */
     float *gradient;
     bool has_slots; /* asynchronous: the slots are in state already, and
-                     * elastic: its weights, too */
+                     * elastic: weights that the servers have counted, too */
     struct optimizer_state optimizer;
     double first_loss;           /* of the first batch of the step */
     uint64_t *order;             /* rows of the epoch in `ordered` */
@@ -50,6 +50,11 @@ struct trainer {
     uint64_t interruptions;      /* of the servers, when we joined */
     enum client_outcome outcome;
 };
+
+/* ---- train.c ---- */
+
+/* Says what this partition holds and asks where it goes on, in t->at. */
+int trainer_join(struct trainer *t, struct err *err) ERR_CHECKED;
 
 /* ---- train_steps.c ----
  *

@@ -108,9 +108,6 @@ static int check_together(const struct job_spec *spec, struct err *err)
         {spec->http_port >= 0 || spec->socket_port >= 0,
          "http_port and socket_port",
          "no server has all weights to show to Elephas clients"},
-        {spec->training.mode == TRAINING_EASGD, "mode easgd",
-         "a worker's weights and the centre could move apart where a server "
-         "was away"},
         {spec->workers == 0, "workers that the data decides",
          "all servers must know their number"},
         {rounds != NULL && strcmp(rounds, "stage") == 0, "rounds stage",

@@ -74,6 +74,42 @@ def asynchronous_updates_are_counted_once_on_each(s):
             assert sum(pulled) < 0.85 * 4 * PARAMETERS, pulled
 
 
+def one_worker_gets_what_it_gets_from_one_server(s):
+    """Nothing is left to chance then. The second server's part ends within moving means."""
+    layers = [("InputLayer", {"batch_shape": [None, 64], "name": "in"}), ("Dense", {"units": 8, "name": "a"}),
+              ("BatchNormalization", {"name": "norm"}), ("Dense", {"units": 56, "activation": "relu", "name": "b"}),
+              ("Dense", {"units": 10, "activation": "softmax", "name": "c"})]
+    model = {"class_name": "Sequential", "config": {"name": "digits", "layers": [
+        {"class_name": name, "config": config} for name, config in layers]}}
+    b = ["--frequency", "batch"]
+    for way in (["--mode", "easgd", *b, "--elastic-alpha", 0.4], ["--mode", "easgd", "--frequency", 3, "--compress", "fp16"],
+                ["--mode", "asynchronous", *b], ["--mode", "hogwild", *b, "--compress", "bf16"]):
+        got = []
+        with System(s.bin) as home, Servers(home, 3) as servers:
+            with open(home.path("m.json"), "w", encoding="utf-8") as f:
+                json.dump(model, f)
+            for where in ([], servers.options()):
+                out = home.submit("train", "--model", home.path("m.json"), "--data", f"{DATA}/digits.csv", "--scale", 16,
+                                  "--label", "label", "--nb-classes", 10, "--optimizer", "adam", "--loss",
+                                  "categorical_crossentropy", *way, "--epochs", 2, "--seed", 3,
+                                  "--workers", 1, "--json", "--output", home.path("m.keras"), *where)
+                assert out.status == 0, out.err
+                got.append(model_of(home, out.last["job"]))
+            assert servers.document(out.last["job"])["range"]["end"] == 542
+            servers.nothing_is_left()
+        assert got[0] == got[1], way
+
+
+def elastic_centres_are_moved_once_by_each_step(s):
+    with System(s.bin) as home, Servers(home, 3) as servers:
+        out = train(servers, "--mode", "easgd", "--frequency", "batch", "--epochs", 6, "--workers", 2,
+                    "--batch-size", 32, "--validation-split", 0.1, "--staleness", 3, "--output", home.path("m.keras"))
+        assert out.status == 0, out.err
+        assert out.last["history"]["val_acc"][-1] > 0.8, out.last["history"]
+        documents = [servers.document(out.last["job"]), *servers.parts()]
+        assert [d["version"] for d in documents] == [6 * 2 * 57] * 3, documents
+
+
 SLOW = ["--epochs", 40, "--workers", 2, "--frequency", "batch", "--batch-size", 16]
 
 
@@ -109,6 +145,15 @@ def the_own_server_that_is_killed_goes_on_with_the_others(s):
 def asynchronous_a_killed_server_asks_for_what_it_lost(s):
     done, parts = killed(s, "asynchronous", 2, WAY, 200)
     assert [d["version"] for d in (done, *parts)] == [12 * 2 * 63] * 3, (done["version"], parts)
+
+
+def elastic_a_killed_server_asks_for_what_it_lost(s):
+    """Also with steps long enough for it to come back unnoticed."""
+    for way, whom in (([*WAY, "--compress", "int8"], 2), (["--epochs", 60, "--workers", 2, "--batch-size", 8], 1)):
+        done, parts = killed(s, "easgd", whom, way, 40)
+        steps = 12 * 2 * 63 if way[1] == 12 else 60 * 2
+        assert [d["version"] for d in (done, *parts)] == [steps] * 3, (done["version"], parts)
+        assert done["history"]["acc"][-1] > 0.85, done["history"]["acc"]
 
 
 def fewer_bytes_and_the_same_bits(s):
@@ -196,7 +241,6 @@ def what_cannot_be_spread_is_refused(s):
             (["--shard-servers", other], ["--shards"]),
             (["--shards", 2, "--shard-servers", "http://127.0.0.1:9"], ["127.0.0.1:9"]),
             (["--shards", 2, "--shard-servers", "nonsense://x"], ["nonsense"]),
-            (["--shards", 2, "--shard-servers", other, "--mode", "easgd"], ["easgd", other]),
             (["--shards", 2, "--shard-servers", other, "--compress", "topk"], ["compress topk", "synchronous"]),
             (["--shards", 2, "--shard-servers", other, "--http-port", 0], ["--http-port"]),
             (["--shards", 2, "--shard-servers", other, "--frequency", "batch", "--optimizer", clip], ["norms"]),
@@ -221,5 +265,7 @@ if __name__ == "__main__":
     run([synchronous_trainings_give_the_same_bits, asynchronous_updates_are_counted_once_on_each,
          a_server_that_is_killed_goes_on_with_the_others, the_own_server_that_is_killed_goes_on_with_the_others,
          asynchronous_a_killed_server_asks_for_what_it_lost, fewer_bytes_and_the_same_bits,
+         one_worker_gets_what_it_gets_from_one_server, elastic_centres_are_moved_once_by_each_step,
+         elastic_a_killed_server_asks_for_what_it_lost,
          asynchronous_what_was_not_sent_comes_later, a_worker_that_is_killed_is_no_loss,
          cancelling_ends_it_everywhere, the_end_of_one_server_is_the_end_of_all, what_cannot_be_spread_is_refused])

@@ -109,10 +109,6 @@ static const struct {
     {HEAD DATA
      "\"workers\":2,\"shards\":[" ONE("10", "20") "," ONE("21", "30") "]}",
      "ends with 20"},
-    {HEAD DATA
-     "\"workers\":2,\"training\":{\"mode\":\"easgd\"},\"shards\":[" ONE(
-         "10", "20") "]}",
-     "easgd"},
     {HEAD DATA "\"workers\":2,\"training\":{\"http_port\":0},\"shards\":[" ONE(
          "10", "20") "]}",
      "http_port"},

@@ -2,26 +2,24 @@
  *
  * check_shards_push: updates that are taken apart for two servers, in fewer
  * bytes: what each has counted is what it was meant to get, whatever the other
- * did; rounds are rounded by numbers of the part.
+ * did; elastic workers move where a centre has moved, and only there; rounds
+ * are rounded by numbers of the part.
  */
 #include "tests/unit/worker/two_servers.h"
 
 #include <math.h>
 
-/* Pulls, and pushes these values of the parameters. */
+/* Pulls, and pushes these values of the parameters, which are changed. */
 static enum client_outcome take_step(struct setup *u, uint64_t step,
-                                     bool gradient, bool whole,
-                                     const float *values)
+                                     bool gradient, bool whole, float *values)
 {
     size_t n = u->whole.model->parameters;
-    float *sent = mem_floats(n);
     struct client_parameters p;
     enum client_outcome outcome = CLIENT_STOP;
     struct totals *totals = NULL;
     struct err err = {0};
     uint64_t next = 0;
 
-    memcpy(sent, values, n * sizeof(*sent));
     unit_ok(totals_create(u->whole.model, &totals, &err), &err);
     totals_state(totals, 0, &(size_t){0})[1] = ROWS;
     unit_ok(shards_pull_step(u->shards, step, false, &p, &outcome, &err), &err);
@@ -35,13 +33,12 @@ static enum client_outcome take_step(struct setup *u, uint64_t step,
                                                          .iterations = 1,
                                                          .first_loss = 1,
                                                          .metrics = totals},
-                                                .values = sent,
+                                                .values = values,
                                                 .whole = whole},
                         &next, &outcome, &err),
             &err);
     ck_assert(outcome != CLIENT_OK || next == step + 1);
     totals_destroy(&totals);
-    mem_free_aligned(sent);
     return outcome;
 }
 
@@ -55,7 +52,8 @@ START_TEST(what_was_not_sent_is_remembered_for_each)
     float want[26] = {0};
     float began[26];
 
-    start_encoded(&u, true, true, ELEPHAS__V1__ENCODING__ENCODING_TOPK);
+    start_encoded(&u, ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS, true,
+                  ELEPHAS__V1__ENCODING__ENCODING_TOPK);
     ck_assert_uint_eq(u.whole.model->parameters, 26);
     memcpy(began, u.whole.state.values, sizeof(began));
     ck_assert_int_eq((int)join(&u, &at), CLIENT_OK);
@@ -71,7 +69,7 @@ START_TEST(what_was_not_sent_is_remembered_for_each)
             ck_assert_int_eq((int)join(&u, &at), CLIENT_OK);
             ck_assert_uint_eq(at.next_step, 3);
             for (size_t i = 0; i < 26; i++) {
-                values[i] = -1 - values[i];
+                values[i] = -1 - sinf((float)(step * 26 + i));
             }
         }
         ck_assert_int_eq((int)take_step(&u, step, false, step == 5, values),
@@ -89,6 +87,53 @@ START_TEST(what_was_not_sent_is_remembered_for_each)
 }
 END_TEST
 
+static const Elephas__V1__Encoding elastics[] = {
+    ELEPHAS__V1__ENCODING__ENCODING_FLOAT32,
+    ELEPHAS__V1__ENCODING__ENCODING_INT8,
+    ELEPHAS__V1__ENCODING__ENCODING_TOPK,
+};
+
+/* What the worker is to add to its weights is what the centre has lost. */
+START_TEST(elastic_weights_move_as_the_centres)
+{
+    struct setup u;
+    struct client_assignment at;
+    float values[26];
+    float began[26];
+
+    start_encoded(&u, ELEPHAS__V1__MODE__MODE_EASGD, true, elastics[_i]);
+    memcpy(began, u.whole.state.values, sizeof(began));
+    ck_assert_int_eq((int)join(&u, &at), CLIENT_OK);
+    for (size_t i = 0; i < 26; i++) {
+        values[i] = sinf((float)i);
+    }
+    u.servers[1].refuses = 1;
+    ck_assert_int_eq((int)take_step(&u, 0, false, false, values), CLIENT_AGAIN);
+    ck_assert_int_eq((int)join(&u, &at), CLIENT_OK);
+    /* the worker has begun again; the first server has its step */
+    for (size_t i = 0; i < 26; i++) {
+        values[i] = cosf((float)i);
+        began[i] = i < CUT ? u.servers[0].master.state.values[i] : began[i];
+    }
+    for (uint64_t step = 0; step < 2; step++) {
+        ck_assert_int_eq((int)take_step(&u, step, false, false, values),
+                         CLIENT_OK);
+        for (size_t i = 0; i < 26; i++) {
+            const struct server *s = &u.servers[i < CUT ? 0 : 1];
+            float now = s->master.state.values[i - s->begin];
+
+            ck_assert(step != 0 || i >= CUT || values[i] == 0);
+            ck_assert(now == began[i] - values[i]);
+            began[i] = now;
+            values[i] = cosf((float)(26 * (step + 1) + i));
+        }
+    }
+    ck_assert_int_eq(u.servers[0].updates, 2);
+    ck_assert_int_eq(u.servers[1].updates, 3);
+    finish(&u);
+}
+END_TEST
+
 START_TEST(rounding_is_named_by_the_part)
 {
     struct setup u[2]; /* two workers of the same partition */
@@ -100,7 +145,8 @@ START_TEST(rounding_is_named_by_the_part)
         values[i] = i == 0 || i == CUT ? 1 : 10.5F / 127;
     }
     for (size_t k = 0; k < 2; k++) {
-        start_encoded(&u[k], false, true, ELEPHAS__V1__ENCODING__ENCODING_INT8);
+        start_encoded(&u[k], ELEPHAS__V1__MODE__MODE_SYNCHRONOUS, true,
+                      ELEPHAS__V1__ENCODING__ENCODING_INT8);
         ck_assert_int_eq((int)join(&u[k], &at), CLIENT_OK);
         ck_assert_int_eq((int)take_step(&u[k], 0, true, false, values),
                          CLIENT_OK);
@@ -123,6 +169,8 @@ static TCase *pushes(void)
     TCase *tc = tcase_create("shards_push");
 
     tcase_add_test(tc, what_was_not_sent_is_remembered_for_each);
+    tcase_add_loop_test(tc, elastic_weights_move_as_the_centres, 0,
+                        (int)(sizeof(elastics) / sizeof(*elastics)));
     tcase_add_test(tc, rounding_is_named_by_the_part);
     return tc;
 }

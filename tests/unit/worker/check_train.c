@@ -343,6 +343,23 @@ START_TEST(elastic_weights_stay_with_the_worker)
 }
 END_TEST
 
+/* A daemon that has come back unnoticed, and has lost nothing but who is there,
+ * is joined again; the weights are as good as before. */
+START_TEST(elastic_weights_outlive_a_wait)
+{
+    struct scene s;
+
+    scene_set(&s, true, 4, 0.5);
+    s.master.unjoined_at = 3;
+    scene_run(&s, false);
+    ck_assert_uint_eq(s.master.joins, 2);
+    for (size_t i = 0; i < s.master.model->parameters; i++) {
+        unit_assert_close(s.master.state.values[i], s.want.values[i], 1e-5);
+    }
+    scene_stop(&s);
+}
+END_TEST
+
 /* Whoever waits at the exchange keeps what it has computed; after a daemon
  * that fell back, and in a new attempt, it begins at the centre. */
 START_TEST(elastic_averaging_begins_at_the_centre)
@@ -394,6 +411,7 @@ static TCase *all(void)
     tcase_add_test(tc, asynchronous_steps_keep_their_slots);
     tcase_add_test(tc, steps_may_have_several_batches);
     tcase_add_loop_test(tc, elastic_weights_stay_with_the_worker, 0, 4);
+    tcase_add_test(tc, elastic_weights_outlive_a_wait);
     tcase_add_test(tc, elastic_averaging_begins_at_the_centre);
     tcase_add_test(tc, a_partition_without_rows_only_validates);
     return tc;

@@ -51,7 +51,9 @@ struct master {
     uint64_t stop_at;      /* step from which on the job is over */
     uint64_t supersede_at; /* step that is told it is superseded */
     uint64_t not_yet;      /* so often 204 */
-    uint64_t forget_at;    /* step at which it falls back, after a 503 */
+    uint64_t unjoined_at;  /* step at which it has forgotten who joined */
+    bool unjoined;
+    uint64_t forget_at; /* step at which it falls back, after a 503 */
     bool forgot;
     struct model_state old; /* state it falls back to, of old_step */
     uint64_t old_step;
@@ -121,6 +123,14 @@ static inline void give_parameters(struct master *m, const char *query,
     const float *values = m->state.values;
     struct err err = {0};
 
+    if (m->next_step == m->unjoined_at && strstr(query, "since=") != NULL) {
+        m->unjoined_at = UINT64_MAX;
+        m->unjoined = true;
+    }
+    if (m->unjoined && strstr(query, "step=") != NULL) {
+        reply->status = 204;
+        return;
+    }
     if (m->not_yet > 0) {
         m->not_yet--;
         reply->status = 204;
@@ -265,6 +275,7 @@ static inline void take_join(struct master *m, struct view body,
     m->samples = join->samples;
     m->validation_samples = join->validation_samples;
     m->joins++;
+    m->unjoined = false;
     a.next_step = m->next_step;
     a.next_validation = m->next_validation;
     pack(reply, &a.base);
@@ -342,6 +353,7 @@ static inline void master_init(struct master *m)
     m->supersede_at = UINT64_MAX;
     m->forget_at = UINT64_MAX;
     m->old_step = UINT64_MAX;
+    m->unjoined_at = UINT64_MAX;
     unit_ok(model_state_init(m->model, &m->state, &err), &err);
     unit_ok(model_state_init(m->model, &m->old, &err), &err);
     model_initialize(m->model, 5, m->state.values);

@@ -122,7 +122,7 @@ struct setup {
     struct shards *shards;
 };
 
-static inline void start_encoded(struct setup *u, bool asynchronous,
+static inline void start_encoded(struct setup *u, Elephas__V1__Mode mode,
                                  bool by_batch, Elephas__V1__Encoding encoding)
 {
     static char token[] = "t2";
@@ -142,7 +142,7 @@ static inline void start_encoded(struct setup *u, bool asynchronous,
         s->begin = i == 0 ? 0 : CUT;
         s->end = i == 0 ? CUT : u->whole.model->parameters;
         s->life = 10 + i;
-        s->master.asynchronous = asynchronous;
+        s->master.asynchronous = mode != ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
         s->master.by_batch = by_batch;
         unit_ok(narrow_model(s->master.model, &s->master.state, s->begin,
                              s->end, &err),
@@ -152,8 +152,7 @@ static inline void start_encoded(struct setup *u, bool asynchronous,
         ranges[i].begin = s->begin;
         ranges[i].end = s->end;
     }
-    task.mode = asynchronous ? ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS
-                             : ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
+    task.mode = mode;
     task.frequency = by_batch ? ELEPHAS__V1__FREQUENCY__FREQUENCY_BATCH
                               : ELEPHAS__V1__FREQUENCY__FREQUENCY_EPOCH;
     task.encoding = encoding;
@@ -182,8 +181,10 @@ static inline void start_encoded(struct setup *u, bool asynchronous,
 
 static inline void start(struct setup *u, bool asynchronous, bool by_batch)
 {
-    start_encoded(u, asynchronous, by_batch,
-                  ELEPHAS__V1__ENCODING__ENCODING_FLOAT32);
+    start_encoded(u,
+                  asynchronous ? ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS
+                               : ELEPHAS__V1__MODE__MODE_SYNCHRONOUS,
+                  by_batch, ELEPHAS__V1__ENCODING__ENCODING_FLOAT32);
 }
 
 static inline void finish(struct setup *u)
