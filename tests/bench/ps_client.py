@@ -231,11 +231,26 @@ class Phase:
         times = [t for took, _ in results for t in took]
         self.cpu_ms = (cpu_seconds(pid) - cpu) / len(times) * 1e3 if pid else 0
         wall = max(t[1] for t in times) - min(t[0] for t in times)
-        self.requests = len(times)
+        self.requests, self.wall, self.size = len(times), wall, size
         self.latency = sorted((b - a) * 1e3 for a, b in times)
-        self.mb_s = len(times) * size / 1e6 / wall
+        self.sum_up()
+
+    def sum_up(self):
+        self.mb_s = self.requests * self.size / 1e6 / self.wall
         # of the requests alone: what one client sees
         self.p50, self.p95, self.p99 = (self.at(q) for q in (0.50, 0.95, 0.99))
+
+    def add(self, other):
+        """Another phase of the same kind."""
+        if other is None:
+            return self
+        self.cpu_ms = (self.cpu_ms * self.requests + other.cpu_ms * other.requests) / (self.requests + other.requests)
+        self.peak = max(self.peak, other.peak)
+        self.requests += other.requests
+        self.wall += other.wall
+        self.latency = sorted(self.latency + other.latency)
+        self.sum_up()
+        return self
 
     def at(self, q):
         return self.latency[min(len(self.latency) - 1, math.ceil(q * len(self.latency)) - 1)]
