@@ -113,7 +113,7 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto
 $(B)/gen/%.o: $(B)/gen/%.c | $(GEN_H)
 	$(Q)$(CC) -std=c11 $(OPT) $(HARDEN) $(SANFLAGS) -I$(B)/gen -c -o $@ $<
 
-$(B)/obj/common/codec%.o $(B)/obj/common/model/%.o $(B)/obj/worker/nn/%.o $(B)/obj/driver/core/%.o: KERNEL := $(KERNEL_OPT)
+$(B)/obj/common/codec.o $(B)/obj/common/codec_%.o $(B)/obj/common/model/%.o $(B)/obj/worker/nn/%.o $(B)/obj/driver/core/%.o: KERNEL := $(KERNEL_OPT)
 
 $(B)/obj/%.o: %.c | $(GEN_H)
 	$(call say,CC,$<)

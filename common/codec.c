@@ -149,14 +149,17 @@ static float from_bf16(uint16_t half)
     return float_of((uint32_t)half << 16);
 }
 
-static float least(float a, float b)
+/* condition ? a : b; without a branch, which compilers make of the operator
+ * where the two are computed from floats, and then no vector code. */
+static uint32_t pick(bool condition, uint32_t a, uint32_t b)
 {
-    return a < b ? a : b;
+    return b ^ ((a ^ b) & (0U - (uint32_t)condition));
 }
 
 /* Below 2^-14 a half has a fixed distance of 2^-24 to the next one. */
 static uint16_t to_fp16(float x, bool by_chance, uint32_t chance)
 {
+    const uint32_t most = (127U - 13) << 23; /* 2^-13 */
     uint32_t bits = bits_of(x);
     uint32_t sign = bits >> 16 & 0x8000;
     uint32_t magnitude = bits & 0x7fffffff;
@@ -164,14 +167,14 @@ static uint16_t to_fp16(float x, bool by_chance, uint32_t chance)
         (magnitude - (112U << 23) +
          (by_chance ? chance & 0x1fff : nearest(magnitude, 13))) >>
         13;
-    float scaled = least(float_of(magnitude) * 0x1p24F, 2048);
+    float scaled = float_of(pick(magnitude < most, magnitude, most)) * 0x1p24F;
     /* adding 2^23 rounds to an integer, ties to even */
     uint32_t small =
         by_chance
             ? (uint32_t)(int32_t)(scaled + (float)(chance >> 8) * 0x1p-24F)
             : bits_of(scaled + 0x1p23F) - bits_of(0x1p23F);
 
-    return (uint16_t)(sign | (magnitude < (113U << 23) ? small : normal));
+    return (uint16_t)(sign | pick(magnitude < (113U << 23), small, normal));
 }
 
 static float from_fp16(uint16_t half)
@@ -180,11 +183,9 @@ static float from_fp16(uint16_t half)
     uint32_t exponent = half >> 10 & 0x1f;
     uint32_t rest = (uint32_t)(half & 0x7fff) << 13;
     float small = (float)(half & 0x3ff) * 0x1p-24F;
-    uint32_t magnitude = exponent == 0      ? bits_of(small)
-                         : exponent == 0x1f ? rest + (224U << 23)
-                                            : rest + (112U << 23);
+    uint32_t bias = pick(exponent == 0x1f, 224U << 23, 112U << 23);
 
-    return float_of(sign | magnitude);
+    return float_of(sign | pick(exponent == 0, bits_of(small), rest + bias));
 }
 
 /* ---- chunks ---- */
@@ -197,19 +198,39 @@ static void draw(struct rng *rng, uint32_t *chance, size_t n)
     }
 }
 
+/* The loops have one way each for what does not change in them: by_chance is
+ * constant where these are called. */
+static inline void to_halves_fp16(float *restrict x, size_t n, bool by_chance,
+                                  const uint32_t *restrict chance,
+                                  uint16_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = to_fp16(x[i], by_chance, chance[i]);
+        x[i] -= from_fp16(out[i]);
+    }
+}
+
+static inline void to_halves_bf16(float *restrict x, size_t n, bool by_chance,
+                                  const uint32_t *restrict chance,
+                                  uint16_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = to_bf16(x[i], by_chance, chance[i]);
+        x[i] -= from_bf16(out[i]);
+    }
+}
+
 static void halves(enum codec_kind kind, float *x, size_t n, bool by_chance,
                    const uint32_t *chance, uint16_t *out)
 {
-    if (kind == CODEC_FP16) {
-        for (size_t i = 0; i < n; i++) {
-            out[i] = to_fp16(x[i], by_chance, chance[i]);
-            x[i] -= from_fp16(out[i]);
-        }
+    if (kind == CODEC_FP16 && by_chance) {
+        to_halves_fp16(x, n, true, chance, out);
+    } else if (kind == CODEC_FP16) {
+        to_halves_fp16(x, n, false, chance, out);
+    } else if (by_chance) {
+        to_halves_bf16(x, n, true, chance, out);
     } else {
-        for (size_t i = 0; i < n; i++) {
-            out[i] = to_bf16(x[i], by_chance, chance[i]);
-            x[i] -= from_bf16(out[i]);
-        }
+        to_halves_bf16(x, n, false, chance, out);
     }
 }
 
@@ -248,14 +269,14 @@ static void bytes_of(float *x, size_t n, float scale, bool by_chance,
 
 static float greatest(const float *x, size_t n)
 {
-    float max = 0;
+    int32_t max = 0; /* magnitudes are in order as integers */
 
     for (size_t i = 0; i < n; i++) {
-        float magnitude = fabsf(x[i]);
+        int32_t magnitude = (int32_t)(bits_of(x[i]) & 0x7fffffff);
 
         max = magnitude > max ? magnitude : max;
     }
-    return max;
+    return float_of((uint32_t)max);
 }
 
 static int encode_int8(float *values, size_t n, struct rng *rng,
@@ -333,6 +354,30 @@ static int too_short(struct view bytes, size_t want, size_t n, struct err *err)
                    n, want);
 }
 
+static uint16_t load_half(const uint8_t *bytes, size_t i)
+{
+    uint16_t half;
+
+    memcpy(&half, bytes + 2 * i, sizeof(half));
+    return half;
+}
+
+static void from_halves_fp16(const uint8_t *restrict bytes, size_t n,
+                             float *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = from_fp16(load_half(bytes, i));
+    }
+}
+
+static void from_halves_bf16(const uint8_t *restrict bytes, size_t n,
+                             float *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = from_bf16(load_half(bytes, i));
+    }
+}
+
 static int decode_halves(enum codec_kind kind, struct view bytes, float *out,
                          size_t n, size_t *used, struct err *err)
 {
@@ -341,11 +386,10 @@ static int decode_halves(enum codec_kind kind, struct view bytes, float *out,
     if (bytes.len < want) {
         return too_short(bytes, want, n, err);
     }
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-
-        memcpy(&half, bytes.data + 2 * i, sizeof(half));
-        out[i] = kind == CODEC_FP16 ? from_fp16(half) : from_bf16(half);
+    if (kind == CODEC_FP16) {
+        from_halves_fp16(bytes.data, n, out);
+    } else {
+        from_halves_bf16(bytes.data, n, out);
     }
     *used = want;
     return codec_check_padding(bytes, n * 2, err);

@@ -6,11 +6,13 @@
  */
 #include "driver/core/delta.h"
 
+#include "common/clones.h"
+
 #include <math.h>
 #include <string.h>
 
 #define BLOCK ((size_t)1024)
-#define LANES ((size_t)16)
+#define LANES ((size_t)32)
 #define EXPONENT 0x7f800000U
 #define MAGNITUDE 0x7fffffffU
 
@@ -114,44 +116,56 @@ static float load(const uint8_t *bytes, size_t i)
     return f;
 }
 
-/* The greatest magnitude of n numbers, as bits, and of `largest`. As integers
- * magnitudes are in order, and NaN is above all. LANES maxima side by side: one
- * alone would be waited for at every step. */
-static int32_t largest_bits(const uint8_t *in, size_t n, int32_t largest)
+/* LANES maxima side by side: one alone would be waited for at every step. As
+ * integers magnitudes are in order, and NaN is above all. */
+CLONES uint32_t delta_magnitude(const uint8_t *values, size_t n)
 {
     int32_t lanes[LANES] = {0};
+    int32_t largest = 0;
     size_t i = 0;
 
     for (; i + LANES <= n; i += LANES) {
         for (size_t k = 0; k < LANES; k++) {
-            int32_t bits = (int32_t)(to_bits(load(in, i + k)) & MAGNITUDE);
+            int32_t bits = (int32_t)(to_bits(load(values, i + k)) & MAGNITUDE);
 
             lanes[k] = bits > lanes[k] ? bits : lanes[k];
         }
     }
     for (; i < n; i++) {
-        int32_t bits = (int32_t)(to_bits(load(in, i)) & MAGNITUDE);
+        int32_t bits = (int32_t)(to_bits(load(values, i)) & MAGNITUDE);
 
         largest = bits > largest ? bits : largest;
     }
     for (size_t k = 0; k < LANES; k++) {
         largest = lanes[k] > largest ? lanes[k] : largest;
     }
-    return largest;
+    return (uint32_t)largest;
 }
 
 float delta_largest(const struct delta_piece *piece)
 {
     float converted[BLOCK];
-    int32_t largest = 0;
+    uint32_t largest = 0;
 
-    for (size_t at = 0; at < piece->count; at += BLOCK) {
-        size_t n = piece->count - at < BLOCK ? piece->count - at : BLOCK;
+    if (piece->type == DELTA_FLOAT32) {
+        largest = delta_magnitude(piece->bytes, piece->count);
+    } else {
+        for (size_t at = 0; at < piece->count; at += BLOCK) {
+            size_t n = piece->count - at < BLOCK ? piece->count - at : BLOCK;
+            uint32_t bits = delta_magnitude(block(piece, at, n, converted), n);
 
-        largest = largest_bits(block(piece, at, n, converted), n, largest);
+            largest = bits > largest ? bits : largest;
+        }
     }
-    return largest >= (int32_t)EXPONENT ? INFINITY
-                                        : from_bits((uint32_t)largest);
+    return largest >= EXPONENT ? INFINITY : from_bits(largest);
+}
+
+CLONES static void subtract(float *restrict to, const uint8_t *restrict values,
+                            size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] -= load(values, i);
+    }
 }
 
 void delta_subtract(const struct delta_piece *piece, size_t begin, size_t end,
@@ -165,11 +179,8 @@ void delta_subtract(const struct delta_piece *piece, size_t begin, size_t end,
     for (size_t at = first; at < last; at += BLOCK) {
         size_t n = last - at < BLOCK ? last - at : BLOCK;
         const uint8_t *in = block(piece, at, n, converted);
-        float *to = values + piece->at + at;
 
-        for (size_t i = 0; i < n; i++) {
-            to[i] -= load(in, i);
-        }
+        subtract(values + piece->at + at, in, n);
     }
 }
 

@@ -43,6 +43,9 @@ size_t delta_type_size(enum delta_type type);
 void delta_read(const struct delta_piece *piece, size_t from, size_t n,
                 float *out);
 
+/* The greatest magnitude of n float32 numbers at any alignment, as the bits of
+ * a float without its sign; 0x7f800000 or more if one of them is not finite. */
+uint32_t delta_magnitude(const uint8_t *values, size_t n);
 /* The largest absolute value of a piece; NaN counts as infinite. */
 float delta_largest(const struct delta_piece *piece);
 /* values -= piece, for the elements of the piece in [begin, end). */

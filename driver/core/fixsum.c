@@ -11,7 +11,9 @@
  */
 #include "driver/core/fixsum.h"
 
+#include "common/clones.h"
 #include "common/mem.h"
+#include "driver/core/delta.h"
 
 #include <assert.h>
 #include <math.h>
@@ -22,16 +24,6 @@
 #define BOUND 0x1p81
 /* vectors are checked and added in pieces that stay in the cache */
 #define PIECE 4096
-
-/* One binary for all processors, with the widest vectors of each. The loops
- * are integer arithmetic: every clone gives the same bits. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&         \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&         \
-    defined(__OPTIMIZE__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
 
 struct fixsum {
     size_t n;        /* elements */
@@ -83,23 +75,9 @@ static uint32_t load(const uint8_t *values, size_t i)
     return bits;
 }
 
-/* The largest magnitude, as bits: floats without sign order like integers,
- * and infinity and NaN are above all others. */
-CLONES static uint32_t largest(const uint8_t *values, size_t n)
-{
-    uint32_t max = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = load(values, i) & 0x7fffffff;
-
-        max = bits > max ? bits : max;
-    }
-    return max;
-}
-
 bool fixsum_is_finite(const uint8_t *values, size_t n)
 {
-    return largest(values, n) < 0x7f800000;
+    return delta_magnitude(values, n) < 0x7f800000;
 }
 
 CLONES static void add_piece(uint64_t *restrict low, uint64_t *restrict middle,
@@ -179,7 +157,7 @@ static int refuse(const struct fixsum *sum, const uint8_t *values, uint32_t max,
 int fixsum_add(struct fixsum *sum, const uint8_t *values, uint64_t weight,
                size_t *element, struct err *err)
 {
-    uint32_t max = largest(values, sum->n);
+    uint32_t max = delta_magnitude(values, sum->n);
     double bound;
 
     assert(weight > 0 && weight < FIXSUM_MAX_WEIGHT);
