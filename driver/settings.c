@@ -89,6 +89,10 @@ static void fill_table(struct settings *s, struct opt table[OPTION_COUNT])
         number("worker-timeout", &s->worker_timeout, "SECONDS", 1, 86400,
                "a worker on this machine that is stopped, or hangs, for so "
                "long is started again (30)"),
+        number("shard-timeout", &s->shard_timeout, "SECONDS", 1, 2592000,
+               "parameters held for a training on another server are forgotten "
+               "when nothing was heard of its workers for so long, or 24 times "
+               "as long before the first has come (3600)"),
         bytes("max-body", &s->max_body, 65536, (double)((int64_t)1 << 40),
               "refuse requests with a longer body; K, M, G may follow (1G)"),
         bytes("memory", &s->memory, 1, 1e15,
@@ -272,6 +276,7 @@ int settings_parse(struct settings *s, int argc, char **argv, struct err *err)
     s->elephas_host = "127.0.0.1";
     s->max_jobs = 4;
     s->worker_timeout = 30;
+    s->shard_timeout = 3600;
     s->max_body = MAX_BODY_DEFAULT;
     fill_table(s, table);
     if (operands == NULL) {

@@ -29,6 +29,7 @@ struct settings {
     struct opt_list custom_objects; /* the plug-ins: file names */
     int64_t max_jobs;
     int64_t worker_timeout; /* seconds */
+    int64_t shard_timeout;  /* seconds */
     int64_t max_body;
     int64_t memory; /* bytes of rows that a worker keeps; 0: its default */
     bool detach;

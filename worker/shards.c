@@ -136,6 +136,27 @@ int shards_result(struct shards *s, uint64_t epoch, uint64_t samples,
     return rc != 0 ? shards_try_again(s, rc, outcome) : 0;
 }
 
+static int progress_one(struct shards *s, struct one *o,
+                        const struct round_trip *call)
+{
+    (void)s;
+    client_progress(o->client, call->number, call->samples, call->metrics);
+    return 0;
+}
+
+void shards_progress(struct shards *s, uint64_t epoch, uint64_t samples,
+                     struct totals *metrics)
+{
+    const struct round_trip call = {.run = progress_one,
+                                    .number = epoch,
+                                    .samples = samples,
+                                    .metrics = metrics};
+
+    if (shards_run(s, &call, NULL) != 0) {
+        return; /* without memory there is no report */
+    }
+}
+
 /* ---- the end ---- */
 
 static int end_one(struct shards *s, struct one *o,

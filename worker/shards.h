@@ -84,6 +84,10 @@ int shards_push(struct shards *shards, const struct shards_update *update,
 int shards_result(struct shards *shards, uint64_t epoch, uint64_t samples,
                   struct totals *metrics, enum client_outcome *outcome,
                   struct err *err) ERR_CHECKED;
+/* A running report: to people, and to the other servers that there is somebody
+ * (they forget a training that nobody speaks of); as client_progress(). */
+void shards_progress(struct shards *shards, uint64_t epoch, uint64_t samples,
+                     struct totals *metrics);
 /* Waits until all servers are through and have kept the end: before that, one
  * may come back and ask for what it has lost. With one server: at once. */
 int shards_end(struct shards *shards, enum client_outcome *outcome,

@@ -84,7 +84,7 @@ static void report_progress(struct trainer *t, uint64_t epoch, uint64_t samples)
     int64_t now = clock_ms();
 
     if (now - t->last_progress >= PROGRESS_MS) {
-        client_progress(t->session->client, epoch, samples, t->totals);
+        shards_progress(t->shards, epoch, samples, t->totals);
         t->last_progress = clock_ms();
     }
 }

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define ELEMENTS_MAX ((int64_t)MODEL_MAX_PARAMETERS)
+/* A queue may be so many times as long as a silence. */
+#define QUEUE 24
 
 static int read_range(const json_t *object, uint64_t *begin, uint64_t *end,
                       struct err *err)
@@ -223,6 +225,11 @@ int job_shard_read(const json_t *request, struct job_spec *spec,
                      "training: seed: missing: that of the whole is wanted");
     }
     return rc == 0 ? check_together(spec, err) : rc;
+}
+
+int64_t job_shard_patience(int64_t timeout, bool joined)
+{
+    return joined ? timeout : timeout * QUEUE;
 }
 
 int job_shard_put(json_t *request, const struct job_spec *spec)

@@ -28,6 +28,10 @@ void job_shards_deinit(struct job_spec *spec);
 int job_shards_put(json_t *request, const struct job_spec *spec);
 int job_shard_put(json_t *request, const struct job_spec *spec);
 
+/* For how many seconds nothing may be heard of the workers of a part until it
+ * ends. joined: one has come; until then the training may wait in a queue. */
+int64_t job_shard_patience(int64_t timeout, bool joined);
+
 /* Whether the parts are those of the model, and what the servers do to an
  * element depends on no other: ERR_INVALID, ERR_UNSUPPORTED. */
 int job_shards_check_model(const struct job_spec *spec,

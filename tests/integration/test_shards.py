@@ -5,10 +5,14 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from servers import Servers, eventually  # noqa: E402
 from system import DATA, System, run, values_of  # noqa: E402
+import test_daemon as td  # noqa: E402
+from test_daemon_work import PARAMETERS as SMALL, PROTOBUF, decode, join, result  # noqa: E402
 
 MODEL = f"{DATA}/mnist_mlp.keras"
 ROWS = ["--data", f"{DATA}/mnist5k_train.csv.gz", "--label", "label", "--scale", 255, "--nb-classes", 10]
@@ -228,6 +232,92 @@ def the_end_of_one_server_is_the_end_of_all(s):
         servers.nothing_is_left()
 
 
+class Parts:
+    """Parts of trainings on one daemon, with nobody behind them."""
+
+    def __init__(self, s):
+        self.s = s
+        answer = td.ask(s, "POST", "/v1/models", td.model_bytes(s), content_type=PROTOBUF)[2]
+        self.model = json.loads(answer)["model"]
+
+    def make(self):
+        body = json.dumps({"kind": "shard", "model": self.model, "workers": 2, "shard": {"begin": 1, "end": SMALL},
+                           "training": {"seed": 1, "epochs": 3, "mode": "asynchronous"}}).encode()
+        status, answer = self.s.request("POST", "/v1/jobs", body, "application/json")
+        assert status == 201, answer
+        job = json.loads(answer)["id"]
+        eventually(lambda: self.document(job)["state"] == "running")
+        return job
+
+    def joined(self):
+        job = self.make()
+        assert decode(self.post(job, "partitions", join(job))).get(2, 0) == 0
+        return job
+
+    def post(self, job, what, body):
+        status, answer = self.s.request("POST", f"/v1/jobs/{job}/{what}", body, PROTOBUF)
+        assert status == 200, (status, answer)
+        return answer
+
+    def document(self, job):
+        return self.s.get_json(f"/v1/jobs/{job}")
+
+    def forgotten(self, job, after, within):
+        """Whether it has ended of silence, that long after now."""
+        began = time.monotonic()
+        eventually(lambda: self.document(job)["state"] == "failed", within)
+        document = self.document(job)
+        assert time.monotonic() - began > after, (time.monotonic() - began, document)
+        assert document["code"] == "timeout" and "nothing was heard" in document["error"], document
+        assert "--shard-timeout" in document["error"], document
+
+
+def parts_that_nobody_speaks_of_are_forgotten(s):
+    """After the timeout; 24 times as long where no worker has come yet."""
+    s.daemon("--shard-timeout", 1)
+    parts = Parts(s)
+    lonely = parts.make()
+    began = time.monotonic()
+    parts.forgotten(parts.joined(), 0.7, 6)
+    # a worker that waits is there, however long
+    waited = parts.joined()
+    waiter = threading.Thread(target=s.request,
+                              args=("GET", f"/v1/jobs/{waited}/parameters?finished=1&begin=0&end=1&wait=6"))
+    waiter.start()
+    # so is one that is at work on a long step
+    told = parts.joined()
+    for _ in range(10):
+        time.sleep(0.3)
+        parts.post(told, "results", result(told, progress=True))
+        assert parts.document(told)["state"] == "running"
+        assert parts.document(waited)["state"] == "running"
+    parts.forgotten(told, 0.7, 6)
+    waiter.join()
+    parts.forgotten(waited, 0.5, 6)
+    assert parts.document(lonely)["state"] == "running"
+    left = 24 - (time.monotonic() - began)
+    parts.forgotten(lonely, left - 2, left + 10)
+
+
+def parts_of_a_server_that_is_gone_for_good_are_forgotten(s):
+    with System(s.bin) as home, Servers(home, 3, "--shard-timeout", 2) as servers:
+        job = begin(servers, *SLOW)
+        eventually(lambda: servers.document(job).get("version", 0) > 20, 60)
+        home.kill()
+        eventually(lambda: [p["state"] for p in servers.parts()] == ["failed"] * 2, 20)
+        assert all(p["code"] == "timeout" for p in servers.parts()), servers.parts()
+
+
+def a_step_may_take_longer_than_that(s):
+    with System(s.bin) as home, Servers(home, 2, "--shard-timeout", 2) as servers:
+        more = ["--data", f"{DATA}/mnist5k_train.csv.gz"] * 19
+        out = home.submit("train", "--model", f"{DATA}/mnist_cnn.keras", *ROWS, *more, "--workers", 1,
+                          "--batch-size", 2, "--json", "--output", home.path("m.keras"), *servers.options())
+        assert out.status == 0, out.err
+        seconds = servers.document(out.last["job"])["seconds"]
+        assert seconds > 3, f"the step took {seconds} s only: that proves nothing"
+
+
 def what_cannot_be_spread_is_refused(s):
     with System(s.bin) as home, Servers(home, 2) as servers:
         where = ["--workers", 2, "--output", home.path("m.keras")]
@@ -268,4 +358,6 @@ if __name__ == "__main__":
          one_worker_gets_what_it_gets_from_one_server, elastic_centres_are_moved_once_by_each_step,
          elastic_a_killed_server_asks_for_what_it_lost,
          asynchronous_what_was_not_sent_comes_later, a_worker_that_is_killed_is_no_loss,
-         cancelling_ends_it_everywhere, the_end_of_one_server_is_the_end_of_all, what_cannot_be_spread_is_refused])
+         cancelling_ends_it_everywhere, the_end_of_one_server_is_the_end_of_all,
+         parts_that_nobody_speaks_of_are_forgotten, parts_of_a_server_that_is_gone_for_good_are_forgotten,
+         a_step_may_take_longer_than_that, what_cannot_be_spread_is_refused])

@@ -18,9 +18,10 @@ def eventually(what, timeout=10):
 
 
 class Servers:
-    """The System s has the training's own daemon; the others are beside it."""
+    """The System s has the training's own daemon; the others, with these options, are beside it."""
 
-    def __init__(self, s, n):
+    def __init__(self, s, n, *options):
+        self.daemon_options = options
         self.home, self.others = s, [System(s.bin) for _ in range(1, n)]
         self.all = [self.home, *self.others]
 
@@ -30,7 +31,7 @@ class Servers:
         for other in self.others:
             os.makedirs(other.state, exist_ok=True)
             shutil.copy(os.path.join(self.home.state, "token"), other.state)  # one token opens all
-            other.daemon()
+            other.daemon(*self.daemon_options)
         return self
 
     def __exit__(self, *_):

@@ -196,6 +196,13 @@ START_TEST(what_is_of_whole_variables_is_refused)
 }
 END_TEST
 
+START_TEST(a_silence_is_not_a_queue)
+{
+    ck_assert_int_eq(job_shard_patience(3600, true), 3600);
+    ck_assert_int_eq(job_shard_patience(3600, false), 24 * 3600);
+}
+END_TEST
+
 static int parse_and_print(void *request, struct err *err)
 {
     struct job_spec *spec = NULL;
@@ -239,6 +246,7 @@ static TCase *basic(void)
     tcase_add_loop_test(tc, what_cannot_be_is_refused, 0,
                         (int)(sizeof(refused) / sizeof(refused[0])));
     tcase_add_test(tc, what_is_of_whole_variables_is_refused);
+    tcase_add_test(tc, a_silence_is_not_a_queue);
     tcase_add_loop_test(tc, memory_may_run_out, 0, 2);
     return tc;
 }

@@ -26,6 +26,7 @@ START_TEST(has_defaults)
     ck_assert_uint_eq(s.port, 4000);
     ck_assert_int_eq(s.max_jobs, 4);
     ck_assert_int_eq(s.max_body, 1 << 30);
+    ck_assert_int_eq(s.shard_timeout, 3600);
     ck_assert_int_eq(s.memory, 0);
     ck_assert_int_eq(s.level, ELOG_INFO);
     ck_assert_ptr_nonnull(s.state_dir);
