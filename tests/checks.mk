@@ -165,7 +165,7 @@ docs-keras: $(LIST_KERAS) ## write the tables of docs/KERAS.md anew
 
 # ---- fuzzing -----------------------------------------------------------------
 
-FUZZ_TARGETS := keras wire rows http codec
+FUZZ_TARGETS := keras wire rows http codec compat
 FUZZ_BIN := $(FUZZ_TARGETS:%=$(B)/tests/fuzz/fuzz_%)
 FUZZ_FILES_keras := tests/golden/files tests/golden/files/unsupported
 # how a target ends: with a driver that replays files, or with the fuzzer's own
@@ -175,7 +175,7 @@ TIME := 60
 .PHONY: fuzz fuzz-run check-fuzz
 
 $(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o \
-  $(foreach r,driver worker nn keras model common,$(call LIB,$(r)))
+  $(foreach r,driver core worker nn keras model common,$(call LIB,$(r)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ \
 	  $(filter-out %/replay.o,$^) $(FUZZ_MAIN) $(LIBS_ALL) $(LIBS_COMMON)

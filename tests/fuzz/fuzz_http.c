@@ -48,8 +48,8 @@ static void parse_frame(struct view bytes)
             http_head_length((const char *)head.data, head.len) != head.len) {
             __builtin_trap();
         }
-        (void)http_head_parse((char *)head.data, scratch, head.len, &parsed,
-                              &status, &err);
+        (void)!http_head_parse((char *)head.data, scratch, head.len, &parsed,
+                               &status, &err);
     }
     buf_deinit(&head);
 }

@@ -91,3 +91,21 @@ put("codec", "topk", b"\4" + struct.pack("<HII4sff", 300, 2, 3, b"\5\x81\2\0", 1
 put("codec", "topk_past", b"\4" + struct.pack("<HII4sff", 100, 2, 3, b"\5\x81\2\0", 1, -2))
 put("codec", "topk_count", b"\4" + struct.pack("<HII4sff", 300, 1 << 31, 3, b"\5\x81\2\0", 1, -2))
 put("codec", "topk_bytes", b"\4" + struct.pack("<HII4sff", 300, 2, 0xffffffff, b"\5\x81\2\0", 1, -2))
+
+
+def elephas(arrays):
+    """(shape, type, bytes) of each."""
+    out = struct.pack("<I", len(arrays))
+    for shape, kind, data in arrays:
+        out += struct.pack("<B%dqH" % len(shape), len(shape), *shape, len(kind)) + kind + struct.pack("<Q", len(data)) + data
+    return out
+
+
+# the first byte: what comes at a time, less one
+KERNEL = ((2, 3), b"float32", struct.pack("<6f", *range(6)))
+put("compat", "float32", b"\4" + elephas([KERNEL, ((3,), b"float32", struct.pack("<3f", 1, -2, 3e38))]))
+put("compat", "float16_nan", b"\0" + elephas([KERNEL, ((3,), b"float16", struct.pack("<3e", 1, float("nan"), 3))]))
+put("compat", "float64", b"\x20" + elephas([KERNEL, ((3,), b"float64", struct.pack("<3d", 1e300, 2, 3))]))
+put("compat", "int64", b"\2" + elephas([KERNEL, ((3,), b"int64", struct.pack("<3q", 1 << 62, 2, -3))]))
+put("compat", "cut", b"\2" + elephas([KERNEL, KERNEL])[:-50])
+put("compat", "more", b"\2" + elephas([KERNEL, ((3,), b"bfloat16", bytes(6))]) + b"x")
