@@ -152,11 +152,11 @@ void api_job_model(struct daemon *d, struct http_exchange *x, struct job *job)
     struct err err = {0};
     struct buf message;
 
-    if (job->work == NULL || job->class->current == NULL) {
-        send_model(d, x, job->output[0] != '\0' ? job->output : job->model);
+    if (job_park(job, x, api_job_model)) {
         return;
     }
-    if (train_park(job, x, api_job_model)) {
+    if (job->work == NULL || job->class->current == NULL) {
+        send_model(d, x, job->output[0] != '\0' ? job->output : job->model);
         return;
     }
     buf_init(&message, MODEL_WIRE_MAX);

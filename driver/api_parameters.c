@@ -299,10 +299,10 @@ void api_job_parameters(struct daemon *d, struct http_exchange *x,
 
     if (read_query(x, &q, &err) != 0) {
         http_reply_error(x, &err);
+    } else if (job_park(job, x, api_job_parameters)) {
+        return;
     } else if (job_spec_trains(job->spec) && job->work != NULL) {
-        if (!train_park(job, x, api_job_parameters)) {
-            train_parameters(job, x, &q);
-        }
+        train_parameters(job, x, &q);
     } else if (job_state_ended(job->state) &&
                (q.has_step || q.has_epoch || q.finished)) {
         http_reply_problem(x, 410, "state", "the job has ended");

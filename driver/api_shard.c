@@ -67,10 +67,14 @@ void api_job_shard(struct daemon *d, struct http_exchange *x, struct job *job)
     ProtobufCMessage *message = NULL;
     struct view values;
     struct err err = {0};
-    int rc = unpack(x, job, &elephas__v1__shard_order__descriptor, &message,
-                    &values, &err);
+    int rc;
 
     (void)d;
+    if (job_park(job, x, api_job_shard)) {
+        return;
+    }
+    rc = unpack(x, job, &elephas__v1__shard_order__descriptor, &message,
+                &values, &err);
     if (rc == 0) {
         rc = act(job, (const Elephas__V1__ShardOrder *)message, &err);
     }

@@ -259,7 +259,7 @@ void api_job_task(struct daemon *d, struct http_exchange *x, struct job *job)
         http_reply_problem(x, 410, "state", ended_text);
         return;
     }
-    if (!is_at_work(job, x)) {
+    if (job_park(job, x, api_job_task) || !is_at_work(job, x)) {
         return;
     }
     fill_data(&t, job->spec);
@@ -303,7 +303,7 @@ void api_job_join(struct daemon *d, struct http_exchange *x, struct job *job)
         reply_message(x, &reply.base);
         return;
     }
-    if (train_park(job, x, api_job_join) || !is_at_work(job, x) ||
+    if (job_park(job, x, api_job_join) || !is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__join__descriptor, &message, &values)) {
         return;
     }
@@ -497,7 +497,7 @@ void api_job_update(struct daemon *d, struct http_exchange *x, struct job *job)
         reply_stop(x);
         return;
     }
-    if (train_park(job, x, api_job_update) || !is_at_work(job, x)) {
+    if (job_park(job, x, api_job_update) || !is_at_work(job, x)) {
         return;
     }
     u = mem_zalloc(sizeof(*u));
@@ -550,7 +550,7 @@ void api_job_result(struct daemon *d, struct http_exchange *x, struct job *job)
         reply_stop(x);
         return;
     }
-    if (train_park(job, x, api_job_result) || !is_at_work(job, x) ||
+    if (job_park(job, x, api_job_result) || !is_at_work(job, x) ||
         !unpack(job, x, &elephas__v1__result__descriptor, &message, &values)) {
         return;
     }

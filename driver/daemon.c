@@ -284,6 +284,9 @@ void daemon_destroy(struct daemon **out)
     http_server_destroy(&d->http);
     offload_destroy(&d->offload); /* writes the last snapshots */
     offload_destroy(&d->merger);
+    if (d->vectors != NULL) {
+        offload_wait(d->vectors); /* it looks at jobs */
+    }
     jobs_destroy(&d->jobs);
     offload_destroy(&d->vectors); /* frees what jobs have left */
     store_close(&d->store);

@@ -25,11 +25,13 @@ static struct eval *eval_of(const struct job *job)
     return (struct eval *)job->work;
 }
 
-static int eval_start(struct job *job, bool *complete, struct err *err)
+static int eval_start(struct job *job, void *loaded, bool *complete,
+                      struct err *err)
 {
     struct eval *e = mem_zalloc(sizeof(*e));
     int rc;
 
+    (void)loaded;
     *complete = false;
     if (e == NULL) {
         return err_nomem(err);

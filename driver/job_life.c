@@ -86,6 +86,7 @@ static void keep_result(struct job *job)
 
 static void release_work(struct job *job)
 {
+    job_load_abandon(job);
     if (job->class != NULL) {
         job->class->destroy(job);
     }
@@ -96,6 +97,7 @@ static void release_work(struct job *job)
     }
     mem_free(job->partitions);
     job->partitions = NULL;
+    job_handle_parked(job);
 }
 
 static void put_member(json_t *to, const json_t *from, const char *key)
@@ -126,7 +128,7 @@ static json_t *final_event(const struct job *job)
     return event;
 }
 
-static void workers_over(struct job *job)
+void job_workers_over(struct job *job)
 {
     journal_end(job->log);
     jobs_wake(job->daemon->jobs);
@@ -163,7 +165,7 @@ static void end_job(struct job *job, enum job_state state)
     if (job->run != NULL) {
         job->engine->cancel(job->run); /* on_over() does the rest */
     } else {
-        workers_over(job);
+        job_workers_over(job);
     }
 }
 
@@ -205,7 +207,7 @@ void job_running(struct job *job)
     }
 }
 
-static void finish(struct job *job)
+void job_finish(struct job *job)
 {
     job_running(job);
     set_state(job, JOB_FINISHING);
@@ -239,232 +241,23 @@ void job_complete(struct job *job)
     }
 }
 
-/* ---- what the engine tells ---- */
-
-static bool is_local(const struct job *job)
-{
-    return job->engine == &engine_local;
-}
-
-static void on_worker(void *context, uint32_t partition, uint32_t attempt,
-                      uint64_t pid)
-{
-    struct job *job = context;
-    struct job_partition *p = &job->partitions[partition];
-
-    p->attempt = attempt;
-    p->pid = pid;
-    job_log(job, "worker %u: started as attempt %u, pid %llu", partition,
-            attempt, (unsigned long long)pid);
-}
-
-static void on_lost(void *context, uint32_t partition, uint32_t attempt,
-                    const char *why)
-{
-    struct job *job = context;
-    json_t *event = job_new_event(job, "worker");
-
-    job->daemon->metrics->workers_restarted++;
-    if (job->partitions != NULL) {
-        job->partitions[partition].state = "restarting";
-    }
-    elog(ELOG_WARN, "worker.lost", E_STR("job", job->id),
-         E_INT("partition", partition), E_STR("why", why));
-    job_log(job, "worker %u: %s", partition, why);
-    if (event != NULL &&
-        (json_object_set_new(event, "partition", json_integer(partition)) |
-         json_object_set_new(event, "attempt", json_integer(attempt)) |
-         json_object_set_new(event, "detail", json_string(why))) != 0) {
-        json_decref(event);
-        event = NULL;
-    }
-    job_event(job, event, true);
-}
-
-static void on_done(void *context, uint32_t partition)
-{
-    struct job *job = context;
-    struct err err = {0};
-
-    if (!job_is_active(job)) {
-        return;
-    }
-    if (job->class->worker_done(job, partition, &err) != 0) {
-        job_fail(job, &err);
-        return;
-    }
-    job->partitions[partition].state = "done";
-}
-
-static void on_rows(void *context, uint64_t rows, uint64_t validation_rows)
-{
-    struct job *job = context;
-
-    job_log(job, "data: %llu rows%s", (unsigned long long)rows,
-            validation_rows != 0 ? ", and rows for validation" : "");
-    if (job_is_active(job)) {
-        job->class->rows(job, rows);
-    }
-}
-
-static void on_line(void *context, int64_t partition, const char *line)
-{
-    struct job *job = context;
-
-    if (partition < 0) {
-        job_log(job, "%s: %s", is_local(job) ? "data" : job->engine->name,
-                line);
-    } else {
-        job_log(job, "worker %lld: %s", (long long)partition, line);
-    }
-}
-
-static bool is_needed(void *context, uint32_t partition)
-{
-    const struct job *job = context;
-
-    return job_is_active(job) && job->class->is_needed(job, partition);
-}
-
-static void on_failed(void *context, const struct err *why)
-{
-    struct job *job = context;
-
-    if (job_is_active(job)) {
-        job_fail(job, why);
-    }
-}
-
-static void on_over(void *context)
-{
-    struct job *job = context;
-    struct err err = {0};
-
-    job->engine->destroy(&job->run);
-    if (!job_is_active(job)) {
-        workers_over(job);
-    } else if (job->work == NULL) {
-        (void)err_set(&err, ERR_STATE, "the data has no partition");
-        job_fail(job, &err);
-    } else if (job->class->all_done(job, &err) != 0) {
-        job_fail(job, &err);
-    } else {
-        finish(job);
-    }
-}
-
-static int make_partitions(struct job *job, uint32_t n, struct err *err)
-{
-    job->partitions = mem_zarray(n, sizeof(*job->partitions));
-    if (job->partitions == NULL) {
-        return err_nomem(err);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        job->partitions[i].state = "starting";
-    }
-    return 0;
-}
-
-/* Only now it is known how many workers the job has: its work begins. */
-static int on_partitions(void *context, uint32_t count, struct err *err)
-{
-    struct job *job = context;
-    bool complete = false;
-    int rc;
-
-    if (!job_is_active(job) || job->work != NULL) {
-        return err_set(err, ERR_STATE, "the job has its partitions");
-    }
-    job->spec->workers = count;
-    job->spec->training.partitions = count;
-    rc = make_partitions(job, count, err);
-    if (rc == 0) {
-        rc = job->class->start(job, &complete, err);
-    }
-    if (rc == 0) {
-        job_store(job);
-    }
-    return rc;
-}
-
-static void on_progress(void *context, uint64_t rows)
-{
-    struct job *job = context;
-    json_t *event = job_is_active(job) ? job_new_event(job, "progress") : NULL;
-
-    if (event != NULL &&
-        json_object_set_new(event, "done", json_integer((json_int_t)rows)) !=
-            0) {
-        json_decref(event);
-        event = NULL;
-    }
-    if (event != NULL) {
-        job_event(job, event, false);
-    }
-}
-
-static void where(void *context, struct engine_position *out)
-{
-    job_position(context, out);
-}
-
-void job_position(const struct job *job, struct engine_position *out)
-{
-    *out = (struct engine_position){.finished = !job_is_active(job)};
-    if (job->spec->kind == JOB_TRAIN && job->work != NULL) {
-        train_position(job, out);
-    }
-}
-
-static const struct engine_hooks hooks = {.on_worker = on_worker,
-                                          .on_lost = on_lost,
-                                          .on_done = on_done,
-                                          .on_rows = on_rows,
-                                          .on_line = on_line,
-                                          .is_needed = is_needed,
-                                          .on_failed = on_failed,
-                                          .on_over = on_over,
-                                          .on_partitions = on_partitions,
-                                          .on_progress = on_progress,
-                                          .where = where};
-
 /* ---- start and stop ---- */
 
-static int start_engine(struct job *job, struct err *err)
+/* The work has begun, or is to begin when the engine has partitions. */
+static void go_on(struct job *job, bool complete)
 {
-    const struct daemon *d = job->daemon;
-    struct model *model = NULL;
-    /* the architecture, while the job's work has not begun */
-    int rc = job->work == NULL
-                 ? job_load_architecture(d, job->model, &model, NULL, err)
-                 : 0;
-    const struct engine_order order = {
-        .base = d->base,
-        .job = job->id,
-        .token = job->token,
-        .url = is_local(job) ? d->local_url : d->public_url,
-        .local_url = d->local_url,
-        .spark_home = d->settings->spark_home,
-        .spark_worker = d->settings->spark_worker,
-        .plugin_dirs = &d->settings->plugin_dirs,
-        .plugins = &d->settings->custom_objects,
-        .model = job->work != NULL ? job->class->model(job) : model,
-        .workers_dir = d->settings->workers_dir,
-        .job_dir = job->dir,
-        .stuck_ms = d->settings->worker_timeout * 1000,
-        .spec = job->spec,
-        .attempt = job->next_attempt - (ENGINE_RETRIES + 1),
-        .hooks = &hooks,
-        .context = job};
+    struct err err = {0};
 
-    if (rc == 0) {
-        rc = job->engine->start(&order, &job->run, err);
+    if (complete) {
+        job_finish(job); /* the daemon was ended in the middle of that */
+    } else if (job->class->alone) {
+        job_running(job);
+    } else if (job_start_engine(job, &err) != 0) {
+        job_fail(job, &err);
     }
-    model_destroy(&model);
-    return rc;
 }
 
-static int prepare(struct job *job, bool *complete, struct err *err)
+static int prepare(struct job *job, struct err *err)
 {
     static const struct work_class *const classes[] = {
         [JOB_TRAIN] = &work_train,
@@ -478,32 +271,28 @@ static int prepare(struct job *job, bool *complete, struct err *err)
     if (job->dir == NULL && (job->dir = job_path(job, "")) == NULL) {
         return err_nomem(err);
     }
-    if (job->class->alone) {
-        rc = job->spec->kind == JOB_SHARD
-                 ? make_partitions(job, job->spec->workers, err)
-                 : 0;
-        return rc == 0 ? job->class->start(job, complete, err) : rc;
+    if (job->spec->kind == JOB_SERVE) {
+        return 0;
     }
-    job->engine = engine_find(job->spec->engine);
-    if (job->engine == NULL) {
-        return err_set(err, ERR_UNSUPPORTED, "there is no engine %s",
-                       job->spec->engine);
+    if (!job->class->alone) {
+        job->engine = engine_find(job->spec->engine);
+        if (job->engine == NULL) {
+            return err_set(err, ERR_UNSUPPORTED, "there is no engine %s",
+                           job->spec->engine);
+        }
+        rc = job_check_data(job->daemon, job->spec, err);
+        if (rc != 0) {
+            return rc;
+        }
     }
-    rc = job_check_data(job->daemon, job->spec, err);
-    if (rc != 0) {
-        return rc;
-    }
-    if (job_spark_keeps_partitions(job->spec)) {
-        return 0; /* on_partitions() does the rest */
-    }
-    rc = make_partitions(job, job->spec->workers, err);
-    return rc == 0 ? job->class->start(job, complete, err) : rc;
+    return job_spark_keeps_partitions(job->spec)
+               ? 0 /* the engine says how many */
+               : job_make_partitions(job, job->spec->workers, err);
 }
 
 void job_start(struct job *job)
 {
     struct err err = {0};
-    bool complete = false;
     int rc;
 
     if (job->started == 0) {
@@ -512,15 +301,11 @@ void job_start(struct job *job)
     /* numbers of attempts are never used again, whatever happens next */
     job->next_attempt += ENGINE_RETRIES + 1;
     set_state(job, JOB_STARTING);
-    rc = prepare(job, &complete, &err);
-    if (rc == 0 && complete) {
-        finish(job); /* the daemon was ended in the middle of that */
-        return;
-    }
-    if (rc == 0 && job->class->alone) {
-        job_running(job);
+    rc = prepare(job, &err);
+    if (rc == 0 && job_spark_keeps_partitions(job->spec)) {
+        go_on(job, false);
     } else if (rc == 0) {
-        rc = start_engine(job, &err);
+        rc = job_load(job, go_on, &err);
     }
     if (rc != 0) {
         job_fail(job, &err);
@@ -541,7 +326,7 @@ int job_stop(struct job *job, struct err *err)
         return err_set(err, ERR_STATE, "job %s is %s", job->id,
                        job_state_name(job->state));
     }
-    finish(job);
+    job_finish(job);
     return 0;
 }
 
@@ -551,7 +336,7 @@ void job_end_shard(struct job *job, bool done)
         return;
     }
     if (done && job->state == JOB_RUNNING) {
-        finish(job);
+        job_finish(job);
     } else {
         end_job(job, JOB_CANCELLED);
     }

@@ -45,11 +45,13 @@ static struct predict *predict_of(const struct job *job)
     return (struct predict *)job->work;
 }
 
-static int predict_start(struct job *job, bool *complete, struct err *err)
+static int predict_start(struct job *job, void *loaded, bool *complete,
+                         struct err *err)
 {
     struct predict *p = mem_zalloc(sizeof(*p));
     int rc;
 
+    (void)loaded;
     *complete = false;
     if (p == NULL) {
         return err_nomem(err);

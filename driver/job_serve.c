@@ -46,6 +46,15 @@ struct serve {
     struct ps_server_counts counts; /* when the server has ended */
 };
 
+/* What is read before it begins. */
+struct serve_loaded {
+    struct model *model;
+    struct model_state state;
+    struct ps *ps;
+    uint64_t version;
+    bool restored;
+};
+
 static struct serve *serve_of(const struct job *job)
 {
     return (struct serve *)job->work;
@@ -130,11 +139,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static int check_snapshot(const struct serve *s,
+static int check_snapshot(const struct serve_loaded *l,
                           const Elephas__V1__Parameters *p, struct view values,
                           struct err *err)
 {
-    size_t n = s->model->parameters;
+    size_t n = l->model->parameters;
 
     if (p->range == NULL || p->range->begin != 0 || p->range->end != n ||
         values.len != n * sizeof(float)) {
@@ -145,9 +154,9 @@ static int check_snapshot(const struct serve *s,
 }
 
 /* Goes on from the snapshot, if there is one. */
-static int restore(struct job *job, uint64_t *version, struct err *err)
+static int restore(const struct job *job, struct serve_loaded *l,
+                   struct err *err)
 {
-    struct serve *s = serve_of(job);
     ProtobufCMessage *message = NULL;
     struct view head;
     struct view values;
@@ -171,12 +180,11 @@ static int restore(struct job *job, uint64_t *version, struct err *err)
         const Elephas__V1__Parameters *p =
             (const Elephas__V1__Parameters *)message;
 
-        rc = check_snapshot(s, p, values, err);
+        rc = check_snapshot(l, p, values, err);
         if (rc == 0) {
-            memcpy(s->state.values, values.data, values.len);
-            *version = p->version;
-            job_log(job, "goes on from version %llu",
-                    (unsigned long long)p->version);
+            memcpy(l->state.values, values.data, values.len);
+            l->version = p->version;
+            l->restored = true;
         }
     }
     wire_free(&message);
@@ -280,34 +288,74 @@ static int announce(struct job *job, struct err *err)
 
 /* ---- the class ---- */
 
-static int serve_start(struct job *job, bool *complete, struct err *err)
+static void serve_unload(void *loaded)
+{
+    struct serve_loaded *l = loaded;
+
+    if (l != NULL) {
+        if (l->ps != NULL) {
+            l->state.values = NULL; /* its own */
+        }
+        ps_destroy(&l->ps);
+        model_state_deinit(&l->state);
+        model_destroy(&l->model);
+        mem_free(l);
+    }
+}
+
+static int serve_load(const struct job *job, void **out, struct err *err)
+{
+    struct serve_loaded *l = mem_zalloc(sizeof(*l));
+    int rc = l != NULL ? job_load_model(job, &l->model, &l->state, err)
+                       : err_nomem(err);
+
+    if (rc == 0) {
+        rc = restore(job, l, err);
+    }
+    if (rc == 0) {
+        rc = ps_create(l->state.values, l->model->parameters,
+                       job->spec->training.mode == TRAINING_HOGWILD
+                           ? PS_HOGWILD
+                           : PS_ASYNCHRONOUS,
+                       l->version, &l->ps, err);
+    }
+    if (rc != 0) {
+        serve_unload(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+static int serve_start(struct job *job, void *loaded, bool *complete,
+                       struct err *err)
 {
     struct timeval tv = {SAVE_SECONDS, 0};
     const struct ps_crew crew = {crew_run, crew_size()};
     struct serve *s = mem_zalloc(sizeof(*s));
-    uint64_t version = 0;
+    struct serve_loaded *l = loaded;
     int rc;
 
     *complete = false;
     if (s == NULL) {
+        serve_unload(l);
         return err_nomem(err);
     }
     job->work = s;
-    if ((rc = job_load_model(job, &s->model, &s->state, err)) != 0 ||
-        (rc = restore(job, &version, err)) != 0 ||
-        (rc = ps_create(s->state.values, s->model->parameters,
-                        job->spec->training.mode == TRAINING_HOGWILD
-                            ? PS_HOGWILD
-                            : PS_ASYNCHRONOUS,
-                        version, &s->ps, err)) != 0) {
-        return rc;
+    s->model = l->model;
+    s->state = l->state;
+    s->ps = l->ps;
+    s->saved = l->version;
+    if (l->restored) {
+        job_log(job, "goes on from version %llu",
+                (unsigned long long)l->version);
     }
+    mem_free(l);
     ps_set_crew(s->ps, &crew);
     rc = open_server(job, err);
     if (rc != 0) {
         return rc;
     }
-    s->saved = version;
     s->timer = event_new(job->daemon->base, -1, EV_PERSIST, on_timer, job);
     if (s->timer == NULL || event_add(s->timer, &tv) != 0) {
         return err_nomem(err);
@@ -436,6 +484,8 @@ static void serve_destroy(struct job *job)
 
 const struct work_class work_serve = {
     .alone = true,
+    .load = serve_load,
+    .unload = serve_unload,
     .start = serve_start,
     .model = serve_model,
     .finish = serve_finish,

@@ -43,12 +43,13 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     job_fail(job, &why);
 }
 
-static int shard_start(struct job *job, bool *complete, struct err *err)
+static int shard_start(struct job *job, void *loaded, bool *complete,
+                       struct err *err)
 {
     int64_t often = job->daemon->settings->shard_timeout * 1000 / LOOKS;
     int64_t ms = often < LOOK_MS ? often : LOOK_MS;
     const struct timeval pause = {ms / 1000, ms % 1000 * 1000};
-    int rc = train_start(job, complete, err);
+    int rc = train_start(job, loaded, complete, err);
     struct train *t = train_of(job);
 
     if (rc != 0) {
@@ -79,6 +80,8 @@ static void shard_finish(struct job *job)
 
 const struct work_class work_shard = {
     .alone = true,
+    .load = train_load,
+    .unload = train_unload,
     .start = shard_start,
     .result = train_result,
     .model = train_model_of,

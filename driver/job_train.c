@@ -31,38 +31,80 @@ int train_draw_lineage(struct train *t, struct err *err)
     return 0;
 }
 
-int train_start(struct job *job, bool *complete, struct err *err)
+/* Off the loop: nothing but the spec and the files of the job is touched. */
+int train_load(const struct job *job, void **out, struct err *err)
+{
+    struct train_loaded *l = mem_zalloc(sizeof(*l));
+    struct model_state state = {0};
+    int rc = l != NULL ? job_load_model(job, &l->model, &state, err)
+                       : err_nomem(err);
+
+    if (rc == 0) {
+        rc = train_narrow(job, l->model, &state, err);
+    }
+    if (rc == 0) {
+        rc = training_create(l->model, &state, &job->spec->training,
+                             &l->training, err);
+    }
+    if (rc == 0) {
+        rc = train_restore(job, l, err);
+    }
+    if (rc == 0) {
+        rc = train_shards_load(job, l, err);
+    }
+    model_state_deinit(&state);
+    if (rc != 0) {
+        train_unload(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void train_unload(void *loaded)
+{
+    struct train_loaded *l = loaded;
+
+    if (l != NULL) {
+        training_destroy(&l->training);
+        model_destroy(&l->model);
+        mem_free(l);
+    }
+}
+
+static void take_over(struct job *job, struct train *t,
+                      const struct train_loaded *l)
+{
+    t->model = l->model;
+    t->training = l->training;
+    t->first_kept = l->first_kept;
+    t->before_ms = l->before_ms;
+    t->complete = training_finished(t->training);
+    if (l->restored) {
+        t->epochs_reported = training_epochs_done(t->training);
+        t->version = training_version(t->training);
+        job_log(job, "goes on after epoch %llu, version %llu",
+                (unsigned long long)t->epochs_reported,
+                (unsigned long long)t->version);
+    }
+}
+
+int train_start(struct job *job, void *loaded, bool *complete, struct err *err)
 {
     struct train *t = mem_zalloc(sizeof(*t));
-    struct model_state state = {0};
+    struct train_loaded *l = loaded;
     int rc;
 
     if (t == NULL) {
+        train_unload(l);
         return err_nomem(err);
     }
     job->work = t;
+    take_over(job, t, l);
     t->partitions = mem_zarray(job->spec->workers, sizeof(*t->partitions));
-    rc = t->partitions != NULL ? job_load_model(job, &t->model, &state, err)
-                               : err_nomem(err);
+    rc = t->partitions != NULL ? train_draw_lineage(t, err) : err_nomem(err);
     if (rc == 0) {
-        rc = train_narrow(job, t->model, &state, err);
-    }
-    if (rc == 0) {
-        rc = training_create(t->model, &state, &job->spec->training,
-                             &t->training, err);
-    }
-    if (rc == 0) {
-        rc = train_draw_lineage(t, err);
-    }
-    if (rc == 0) {
-        rc = train_restore(job, err);
-    }
-    model_state_deinit(&state);
-    if (rc == 0) {
-        rc = train_shards_begin(job, err);
-    }
-    if (rc == 0) {
-        t->complete = training_finished(t->training);
+        train_shards_begin(job, l);
         /* over several servers, workers see whether all are through */
         *complete = t->complete && !job_spec_is_sharded(job->spec);
         rc = train_ports_open(job, err);
@@ -70,6 +112,7 @@ int train_start(struct job *job, bool *complete, struct err *err)
     if (rc == 0) {
         train_off_begin(job);
     }
+    mem_free(l);
     return rc;
 }
 
@@ -91,7 +134,6 @@ void train_destroy(struct job *job)
     version_put(t->current);
     train_off_free(job, t);
     job->work = NULL;
-    train_off_dismiss(job, t);
     mem_free(t);
 }
 
@@ -443,6 +485,8 @@ static void train_rows(struct job *job, uint64_t rows)
 }
 
 const struct work_class work_train = {
+    .load = train_load,
+    .unload = train_unload,
     .start = train_start,
     .result = train_result,
     .model = train_model_of,

@@ -130,6 +130,7 @@ static int put_identity(const struct job *job, json_t *o)
     }
     return put(o, "seed", json_integer((json_int_t)spec->seed)) |
            put(o, "epoch", json_integer(0)) |
+           put(o, "version", json_integer(0)) |
            put(o, "epochs", json_integer(spec->training.epochs));
 }
 

@@ -26,8 +26,11 @@ struct engine_position;
 struct engine_run;
 struct event;
 struct job;
+struct http_exchange;
 struct jobs;
 struct journal;
+struct loading;
+struct parked;
 struct save;
 struct work_class;
 
@@ -72,6 +75,11 @@ struct job {
     struct courier *courier; /* tells other servers of the end, or NULL */
     char *dir;
     struct job_partition *partitions;
+    /* off the loop */
+    unsigned occupied;       /* things that are worked on */
+    struct loading *loading; /* its beginning, or NULL */
+    struct parked *parked;   /* requests that wait, in order */
+    struct parked *parked_last;
 };
 
 int jobs_create(struct daemon *d, struct jobs **out,
@@ -119,6 +127,10 @@ void job_running(struct job *job);
 void job_complete(struct job *job);
 void job_done(struct job *job);
 void job_fail(struct job *job, const struct err *why);
+/* All is computed: running -> finishing, the result is made. */
+void job_finish(struct job *job);
+/* Nothing of an ended job runs any more. */
+void job_workers_over(struct job *job);
 /* ERR_STATE if it has ended. */
 int job_cancel(struct job *job, struct err *err) ERR_CHECKED;
 
@@ -134,6 +146,10 @@ void job_log(struct job *job, const char *format, ...)
 void job_store(struct job *job);
 /* For jobs.c: queued -> starting, and on. */
 void job_start(struct job *job);
+/* Its parts, for job_life.c: the table that people see, and the engine. */
+int job_make_partitions(struct job *job, uint32_t n,
+                        struct err *err) ERR_CHECKED;
+int job_start_engine(struct job *job, struct err *err) ERR_CHECKED;
 /* Whether the daemon may use the data that the job names: asked when the job
  * is made and again when it starts. */
 int job_check_data(const struct daemon *d, const struct job_spec *spec,
@@ -160,6 +176,24 @@ int job_load_model(const struct job *job, struct model **model,
 void job_end_shard(struct job *job, bool done);
 /* Ends a parameter server: its result is made. ERR_STATE. */
 int job_stop(struct job *job, struct err *err) ERR_CHECKED;
+
+/* ---- off the loop ---- */
+
+/* Begins the work of the job, whose class is set, and then calls `then`: at
+ * once, or for a large model later. A failure that is found later ends the
+ * job. */
+typedef void job_loaded(struct job *job, bool complete);
+int job_load(struct job *job, job_loaded *then, struct err *err) ERR_CHECKED;
+/* The job ends: what is being loaded is given up. */
+void job_load_abandon(struct job *job);
+/* If the job is occupied: holds x, and calls the handler when it no longer is.
+ * Else false. */
+typedef void job_handler(struct daemon *d, struct http_exchange *x,
+                         struct job *job);
+bool job_park(struct job *job, struct http_exchange *x, job_handler *handler);
+/* Handles those who wait, while the job is not occupied. */
+void job_handle_parked(struct job *job);
+
 /* Path of a file of the job; owned by the caller, NULL without memory. */
 char *job_path(const struct job *job, const char *name);
 

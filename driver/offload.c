@@ -113,6 +113,19 @@ static void run_done(struct offload *o)
     }
 }
 
+/* What `done` gave to do when the thread has ended. */
+static void run_rest(struct offload *o)
+{
+    struct task *t;
+
+    run_done(o);
+    while ((t = list_take(&o->todo)) != NULL) {
+        t->work(t->argument);
+        list_add(&o->finished, t);
+        run_done(o);
+    }
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     uint64_t count;
@@ -172,7 +185,7 @@ void offload_destroy(struct offload **offload)
         (void)pthread_cond_signal(&o->wake);
         (void)pthread_mutex_unlock(&o->lock);
         (void)pthread_join(o->thread, NULL);
-        run_done(o);
+        run_rest(o);
     }
     if (o->event != NULL) {
         event_free(o->event);

@@ -99,12 +99,6 @@ bool train_is_large(const struct job *job);
 int train_begin(struct job *job, struct train_task *task,
                 const struct train_task_class *class, struct http_exchange *x,
                 struct err *err) ERR_CHECKED;
-/* If a task of the job runs: holds x, and calls the handler when it is over (or
- * the job has ended). Else false. */
-typedef void train_handler(struct daemon *d, struct http_exchange *x,
-                           struct job *job);
-bool train_park(struct job *job, struct http_exchange *x,
-                train_handler *handler);
 
 /* ---- parts of a training on several servers ---- */
 

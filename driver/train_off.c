@@ -19,14 +19,6 @@
 #include "driver/http.h"
 #include "driver/offload.h"
 
-struct parked {
-    struct parked *prev;
-    struct parked *next;
-    struct train *train;
-    struct http_exchange *x;
-    train_handler *handler;
-};
-
 bool train_is_large(const struct job *job)
 {
     return train_of(job)->large;
@@ -40,53 +32,7 @@ void train_off_begin(struct job *job)
                !job_spec_is_sharded(job->spec);
 }
 
-/* ---- those who wait ---- */
-
-static void take_off(struct parked *p)
-{
-    struct train *t = p->train;
-
-    *(p->prev != NULL ? &p->prev->next : &t->parked) = p->next;
-    *(p->next != NULL ? &p->next->prev : &t->parked_last) = p->prev;
-    mem_free(p);
-}
-
-static void on_parked_gone(void *context, struct http_exchange *x)
-{
-    (void)x;
-    take_off(context);
-}
-
-bool train_park(struct job *job, struct http_exchange *x,
-                train_handler *handler)
-{
-    struct train *t = job_spec_trains(job->spec) ? train_of(job) : NULL;
-    struct parked *p;
-
-    if (t == NULL || t->task == NULL) {
-        return false;
-    }
-    p = mem_zalloc(sizeof(*p));
-    if (p == NULL) {
-        http_reply_problem(x, 503, "nomem", "out of memory");
-        return true;
-    }
-    *p = (struct parked){t->parked_last, NULL, t, x, handler};
-    *(p->prev != NULL ? &p->prev->next : &t->parked) = p;
-    t->parked_last = p;
-    http_hold(x, 0, NULL, on_parked_gone, p);
-    return true;
-}
-
-static void handle_first(struct job *job, const struct train *t)
-{
-    struct parked *p = t->parked;
-    struct http_exchange *x = p->x;
-    train_handler *handler = p->handler;
-
-    take_off(p);
-    handler(job->daemon, x, job);
-}
+/* ---- the task ---- */
 
 /* What had to wait: the end first, then a snapshot, then requests. */
 static void go_on(struct job *job, const struct train *t)
@@ -96,15 +42,12 @@ static void go_on(struct job *job, const struct train *t)
             train_finish(job);
         } else if (t->want_save) {
             train_save_later(job);
-        } else if (t->parked != NULL) {
-            handle_first(job, t);
         } else {
-            return;
+            break;
         }
     }
+    job_handle_parked(job);
 }
-
-/* ---- the task ---- */
 
 static void on_owner_gone(void *context, struct http_exchange *x)
 {
@@ -129,6 +72,7 @@ static void done(void *argument)
 
     if (t != NULL) {
         t->task = NULL;
+        job->occupied--;
         json_decref(t->shown);
         t->shown = NULL;
         task->class->done(task);
@@ -165,6 +109,7 @@ int train_begin(struct job *job, struct train_task *task,
         return rc;
     }
     t->task = task;
+    job->occupied++;
     if (x != NULL) {
         http_hold(x, 0, NULL, on_owner_gone, task);
     }
@@ -191,19 +136,13 @@ void train_off_end(struct job *job)
     if (task != NULL) {
         train_rest(job);
         t->task = NULL;
+        job->occupied--;
         task->train = NULL; /* done() only releases it */
         if (task->x != NULL && task->class->drop != NULL) {
             task->class->drop(task->x);
         }
         json_decref(t->shown);
         t->shown = NULL;
-    }
-}
-
-void train_off_dismiss(struct job *job, const struct train *t)
-{
-    while (t->parked != NULL) {
-        handle_first(job, t); /* which finds no work */
     }
 }
 

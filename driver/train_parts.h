@@ -50,7 +50,6 @@ struct event;
 struct gather;
 struct compat_layout;
 struct offload;
-struct parked;
 
 struct train {
     struct model *model;
@@ -69,11 +68,9 @@ struct train {
     bool large;
     struct train_task *task; /* that runs, or NULL */
     json_t *shown;           /* facts, while it changes the training */
-    struct parked *parked;   /* requests that wait for it, in order */
-    struct parked *parked_last;
-    bool want_save;        /* when it is over */
-    bool want_finish;      /* likewise */
-    struct compat *compat; /* ports of the Elephas protocol, or NULL */
+    bool want_save;          /* when it is over */
+    bool want_finish;        /* likewise */
+    struct compat *compat;   /* ports of the Elephas protocol, or NULL */
     struct compat_layout *layout;
     unsigned http_port; /* 0: none */
     unsigned socket_port;
@@ -110,7 +107,20 @@ void train_changed(struct job *job);
 
 /* 62 bits, so that any program can write it as a number, and not 0. */
 int train_draw_lineage(struct train *t, struct err *err) ERR_CHECKED;
-int train_start(struct job *job, bool *complete, struct err *err) ERR_CHECKED;
+/* What is read before the work begins. */
+struct train_loaded {
+    struct model *model;
+    struct training *training;
+    bool restored; /* from the snapshot of a former run */
+    uint64_t first_kept;
+    int64_t before_ms;
+    bool kept_before; /* there is a snapshot before the last one ... */
+    uint64_t before;  /* ... of this version */
+};
+int train_load(const struct job *job, void **out, struct err *err) ERR_CHECKED;
+void train_unload(void *loaded);
+int train_start(struct job *job, void *loaded, bool *complete,
+                struct err *err) ERR_CHECKED;
 int train_result(struct job *job, const struct work_result *r,
                  struct training_reply *reply, struct err *err) ERR_CHECKED;
 const struct model *train_model_of(const struct job *job);
@@ -125,8 +135,10 @@ void train_destroy(struct job *job);
 /* The model and its values become the job's part. */
 int train_narrow(const struct job *job, struct model *model,
                  struct model_state *state, struct err *err) ERR_CHECKED;
-/* After train_restore(). */
-int train_shards_begin(struct job *job, struct err *err) ERR_CHECKED;
+/* After train_restore(): what is kept of it beside the last snapshot. */
+int train_shards_load(const struct job *job, struct train_loaded *loaded,
+                      struct err *err) ERR_CHECKED;
+void train_shards_begin(struct job *job, const struct train_loaded *loaded);
 /* Whether snapshots are of the rounds that workers name, on all servers the
  * same. */
 bool train_keeps_rounds(const struct job *job);
@@ -205,7 +217,8 @@ double train_seconds(const struct train *t);
 /* ---- train_save.c ---- */
 
 /* Takes up the snapshot of a former run, if there is one. */
-int train_restore(struct job *job, struct err *err) ERR_CHECKED;
+int train_restore(const struct job *job, struct train_loaded *loaded,
+                  struct err *err) ERR_CHECKED;
 /* Saves when it is time to; epoch: one was just completed. */
 void train_save_sometimes(struct job *job, bool epoch);
 /* Of a large model: saves when no task runs. */
@@ -229,8 +242,6 @@ int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
 void train_off_begin(struct job *job);
 /* The job's work ends: waits for the task that runs and answers its owner. */
 void train_off_end(struct job *job);
-/* When job->work is gone: handles what is parked, which is told so. */
-void train_off_dismiss(struct job *job, const struct train *t);
 /* Frees the values and the model. */
 void train_off_free(struct job *job, struct train *t);
 /* Waits until the task that runs, if one does, no longer touches the training.

@@ -153,7 +153,7 @@ void train_save_sometimes(struct job *job, bool epoch)
 }
 
 /* What the event log says about epochs that were completed before. */
-static void read_event(struct train *t, const char *line, size_t len,
+static void read_event(struct train_loaded *l, const char *line, size_t len,
                        uint64_t epochs_done)
 {
     json_t *event = NULL;
@@ -169,20 +169,20 @@ static void read_event(struct train *t, const char *line, size_t len,
         strcmp(name, "epoch") == 0 &&
         jget_int(event, "epoch", &epoch, NULL) == 0 && epoch > 0 &&
         jget_double(event, "seconds", &seconds, NULL) == 0) {
-        if ((uint64_t)epoch > t->first_kept) {
-            t->first_kept = (uint64_t)epoch;
+        if ((uint64_t)epoch > l->first_kept) {
+            l->first_kept = (uint64_t)epoch;
         }
         if ((uint64_t)epoch <= epochs_done) {
-            t->before_ms += (int64_t)(seconds * 1000);
+            l->before_ms += (int64_t)(seconds * 1000);
         }
     }
     json_decref(event);
 }
 
-static int read_events(struct job *job, struct err *err)
+static int read_events(const struct job *job, struct train_loaded *l,
+                       struct err *err)
 {
-    struct train *t = train_of(job);
-    uint64_t epochs = training_epochs_done(t->training);
+    uint64_t epochs = training_epochs_done(l->training);
     char *path = job_path(job, "events");
     struct buf text;
     int rc;
@@ -196,7 +196,7 @@ static int read_events(struct job *job, struct err *err)
         const char *line = buf_str(&text) + at;
         size_t len = strcspn(line, "\n");
 
-        read_event(t, line, len, epochs);
+        read_event(l, line, len, epochs);
         at += len + 1;
     }
     buf_deinit(&text);
@@ -204,30 +204,25 @@ static int read_events(struct job *job, struct err *err)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-int train_restore(struct job *job, struct err *err)
+int train_restore(const struct job *job, struct train_loaded *l,
+                  struct err *err)
 {
-    struct train *t = train_of(job);
     struct buf saved;
     int rc;
 
     buf_init(&saved, 0);
     rc = job_load_snapshot(job, false, &saved, err);
     if (rc == 0) {
-        rc = training_restore(t->training, buf_view(&saved), err);
-        if (rc == 0) {
-            t->epochs_reported = training_epochs_done(t->training);
-            t->version = training_version(t->training);
-            job_log(job, "goes on after epoch %llu, version %llu",
-                    (unsigned long long)t->epochs_reported,
-                    (unsigned long long)t->version);
-        } else {
+        rc = training_restore(l->training, buf_view(&saved), err);
+        l->restored = rc == 0;
+        if (rc != 0) {
             (void)err_wrap(err, "the snapshot of job %s", job->id);
         }
     } else if (rc == ERR_NOT_FOUND) {
         rc = 0; /* from the beginning */
     }
     if (rc == 0) {
-        rc = read_events(job, err);
+        rc = read_events(job, l, err);
     }
     buf_deinit(&saved);
     return rc;

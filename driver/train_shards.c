@@ -65,43 +65,41 @@ static void note_kept(struct train *t, uint64_t version)
     t->kept_count = t->kept_count == 0 ? 1 : 2;
 }
 
-/* The versions of the snapshots of a former run. */
-static int read_kept(struct job *job, struct err *err)
+int train_shards_load(const struct job *job, struct train_loaded *l,
+                      struct err *err)
 {
-    struct train *t = train_of(job);
     struct buf saved;
-    uint64_t version = 0;
     int rc;
 
+    if (training_version(l->training) == 0 || !train_keeps_rounds(job)) {
+        return 0;
+    }
     buf_init(&saved, 0);
     rc = job_load_snapshot(job, true, &saved, err);
     if (rc == 0) {
-        rc = training_saved_version(buf_view(&saved), &version, err);
-    }
-    if (rc == 0) {
-        note_kept(t, version);
+        rc = training_saved_version(buf_view(&saved), &l->before, err);
+        l->kept_before = rc == 0;
     }
     buf_deinit(&saved);
-    if (rc != 0 && rc != ERR_NOT_FOUND) {
-        return rc;
-    }
-    note_kept(t, training_version(t->training));
-    return 0;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-int train_shards_begin(struct job *job, struct err *err)
+void train_shards_begin(struct job *job, const struct train_loaded *l)
 {
     struct train *t = train_of(job);
 
     if (!is_sharded(job)) {
-        return 0;
+        return;
     }
     t->heard = clock_ms();
     t->ask_keep = job->spec->kind == JOB_TRAIN && train_keeps_rounds(job);
     t->kept_end = training_finished(t->training);
-    return training_version(t->training) != 0 && train_keeps_rounds(job)
-               ? read_kept(job, err)
-               : 0;
+    if (l->kept_before) {
+        note_kept(t, l->before);
+    }
+    if (training_version(t->training) != 0 && train_keeps_rounds(job)) {
+        note_kept(t, training_version(t->training));
+    }
 }
 
 /* Whether the round that begins now is to end in a snapshot: if it takes as

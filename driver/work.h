@@ -31,9 +31,16 @@ struct work_result {
 struct work_class {
     /* There are no workers: the job runs until it is told to stop. */
     bool alone;
-    /* Reads what the job needs, before any worker starts, into job->work;
-     * *complete: nothing is left to be computed, no worker is wanted. */
-    int (*start)(struct job *job, bool *complete, struct err *err);
+    /* Reads what the job needs and what takes long, before anything else: runs
+     * on a helper if the model is large. *out is for start(), or unload(),
+     * which may run there too. NULL: there is nothing. */
+    int (*load)(const struct job *job, void **out, struct err *err);
+    void (*unload)(void *loaded);
+    /* Makes job->work of what was loaded (and owns that in any case), before
+     * any worker starts; *complete: nothing is left to be computed, no worker
+     * is wanted. */
+    int (*start)(struct job *job, void *loaded, bool *complete,
+                 struct err *err);
     /* A worker's sums; *reply is what it is told. */
     int (*result)(struct job *job, const struct work_result *result,
                   struct training_reply *reply, struct err *err);

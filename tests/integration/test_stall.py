@@ -8,6 +8,7 @@ decoded, copied, packed or hashed on the loop takes 60 ms at least; a turn that
 reads or writes its share of large messages takes one or two.
 """
 import hashlib
+import json
 import os
 import sys
 import time
@@ -85,5 +86,47 @@ def uploads_that_are_left_alone(s):
             assert name_of(f.read()) == name, "half a model"
 
 
+def started(w, model, *modes, version=1):
+    job = w.train(model, modes[0] if modes else "asynchronous", 1000)
+    w.reach(job, version)
+    return job
+
+
+def jobs_that_begin(s):
+    w = Watched(s)
+    model = w.upload(w.trained())
+    job = w.no_stall("the start of a training", lambda: started(w, model))
+    w.ask("DELETE", f"/v1/jobs/{job}")
+    for wait in (0, 0.03, 0.1):  # ended while the model is read
+        job = w.train(model, "synchronous", 1000)
+        time.sleep(wait)
+        assert w.document(job)["state"] in ("queued", "starting"), "it was too fast"
+        w.no_stall("cancel while the model is read", lambda: w.ask("DELETE", f"/v1/jobs/{job}"))
+        d = w.document(job)
+        assert d["state"] == "cancelled" and d["version"] == 0, d
+    # a request waits for the work, and its client may leave
+    job = w.train(model, "synchronous", 1000)
+    w.begin("GET", f"/v1/jobs/{job}/parameters?wait=1").close()
+    c = w.begin("GET", f"/v1/jobs/{job}/parameters?begin=1&end=9")
+    answer = c.getresponse()
+    assert answer.status == 200 and len(values_of(answer.read())) == 8
+    c.close()
+    w.reach(job, 2)
+    for _ in range(2):  # stopped while the snapshot is read
+        assert s.stop() == 0
+        s.daemon()
+    w.no_stall("a training that goes on", lambda: w.reach(job, 5))
+    w.ask("DELETE", f"/v1/jobs/{job}")
+    job = w.no_stall("a parameter server", lambda: serves(w, model))
+    w.ask("POST", f"/v1/jobs/{job}/stop")
+    w.end(job)
+
+
+def serves(w, model):
+    job = json.loads(w.ask("POST", "/v1/jobs", json.dumps({"kind": "serve", "model": model}), "application/json"))["id"]
+    w.end(job, "running")
+    return job
+
+
 if __name__ == "__main__":
-    run([models_that_are_stored, uploads_that_are_left_alone])
+    run([jobs_that_begin, models_that_are_stored, uploads_that_are_left_alone])

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * job_wait: requests that wait while a job is occupied: something of it is
+ * worked on off the loop. They are handled afterwards, in the order in which
+ * they came, as if they came only then.
+ */
+#include "driver/jobs.h"
+
+#include "common/mem.h"
+#include "driver/http.h"
+
+struct parked {
+    struct parked *prev;
+    struct parked *next;
+    struct job *job;
+    struct http_exchange *x;
+    job_handler *handler;
+};
+
+static void take_off(struct parked *p)
+{
+    struct job *job = p->job;
+
+    *(p->prev != NULL ? &p->prev->next : &job->parked) = p->next;
+    *(p->next != NULL ? &p->next->prev : &job->parked_last) = p->prev;
+    mem_free(p);
+}
+
+static void on_gone(void *context, struct http_exchange *x)
+{
+    (void)x;
+    take_off(context);
+}
+
+bool job_park(struct job *job, struct http_exchange *x, job_handler *handler)
+{
+    struct parked *p;
+
+    if (job->occupied == 0) {
+        return false;
+    }
+    p = mem_zalloc(sizeof(*p));
+    if (p == NULL) {
+        http_reply_problem(x, 503, "nomem", "out of memory");
+        return true;
+    }
+    *p = (struct parked){job->parked_last, NULL, job, x, handler};
+    *(p->prev != NULL ? &p->prev->next : &job->parked) = p;
+    job->parked_last = p;
+    http_hold(x, 0, NULL, on_gone, p);
+    return true;
+}
+
+void job_handle_parked(struct job *job)
+{
+    while (job->parked != NULL && job->occupied == 0) {
+        struct parked *p = job->parked;
+        struct http_exchange *x = p->x;
+        job_handler *handler = p->handler;
+
+        take_off(p);
+        handler(job->daemon, x, job);
+    }
+}
