@@ -6,10 +6,12 @@
 
 #include "common/jget.h"
 #include "common/mem.h"
+#include "common/model/model_wire.h"
 #include "driver/core/job_spark.h"
 #include "driver/daemon.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
+#include "driver/later.h"
 #include "driver/row_files.h"
 #include "driver/store.h"
 #include "driver/work.h"
@@ -19,36 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* The hash of a model that holds what the source job knows now. */
-static int freeze_job(struct daemon *d, const char *name,
-                      char hash[MODEL_HASH_SIZE], struct err *err)
-{
-    struct job *source;
-    struct buf message;
-    bool added;
-    int rc = jobs_find(d->jobs, name, &source, err);
-
-    if (rc != 0) {
-        (void)err_wrap(err, "source_job");
-        return rc;
-    }
-    if (source->work == NULL || source->class->current == NULL) {
-        memcpy(hash, source->output[0] != '\0' ? source->output : source->model,
-               MODEL_HASH_SIZE);
-        return 0;
-    }
-    buf_init(&message, MODEL_WIRE_MAX);
-    rc = source->class->current(source, &message, err);
-    if (rc == 0) {
-        rc = model_hash(buf_view(&message), hash, err);
-    }
-    if (rc == 0) {
-        rc = store_put_model(d->store, hash, buf_view(&message), &added, err);
-    }
-    buf_deinit(&message);
-    return rc;
-}
 
 /* Whether the request fits the model. */
 static int check_model(struct daemon *d, const struct job_spec *spec,
@@ -96,37 +68,30 @@ static int look_at_files(struct job_spec *spec, struct err *err)
     return rc;
 }
 
-static int make_job(struct daemon *d, struct view text, struct job **job,
-                    struct err *err)
+static int parse(struct view text, struct job_spec **spec, struct err *err)
 {
     json_t *request = NULL;
-    struct job_spec *spec = NULL;
-    char hash[MODEL_HASH_SIZE] = "";
     int rc = jget_parse((const char *)text.data, text.len, &request, err);
 
     if (rc == 0) {
-        rc = job_spec_parse(request, &spec, err);
+        rc = job_spec_parse(request, spec, err);
     }
     json_decref(request);
-    if (rc == 0 && spec->source_job != NULL) {
-        rc = freeze_job(d, spec->source_job, hash, err);
-    } else if (rc == 0) {
-        memcpy(hash, spec->model, sizeof(hash));
-    }
-    if (rc == 0) {
-        rc = job_check_data(d, spec, err);
-    }
-    if (rc == 0) {
-        rc = look_at_files(spec, err);
-    }
-    if (rc == 0) {
-        rc = check_model(d, spec, hash, err);
-    }
-    if (rc == 0) {
-        rc = jobs_add(d->jobs, &spec, hash, job, err);
-    }
-    job_spec_destroy(&spec);
     return rc;
+}
+
+static int make_job(struct daemon *d, struct job_spec **spec, const char *hash,
+                    struct job **job, struct err *err)
+{
+    int rc = job_check_data(d, *spec, err);
+
+    if (rc == 0) {
+        rc = look_at_files(*spec, err);
+    }
+    if (rc == 0) {
+        rc = check_model(d, *spec, hash, err);
+    }
+    return rc == 0 ? jobs_add(d->jobs, spec, hash, job, err) : rc;
 }
 
 /* Whoever makes a part of a training tells the workers of the whole how to talk
@@ -143,18 +108,132 @@ static json_t *made_json(const struct job *job)
     return document;
 }
 
-void api_job_post(struct daemon *d, struct http_exchange *x, struct job *job)
+/* The spec moves in. */
+static void answer_post(struct daemon *d, struct http_exchange *x,
+                        struct job_spec *spec, const char *hash)
 {
+    struct job *job = NULL;
     char location[64];
     struct err err = {0};
 
-    if (make_job(d, http_body(x), &job, &err) != 0) {
+    if (make_job(d, &spec, hash, &job, &err) != 0) {
         http_reply_error(x, &err);
+    } else {
+        (void)snprintf(location, sizeof(location), "/v1/jobs/%s", job->id);
+        http_reply_header(x, "Location", location);
+        http_reply_json(x, 201, made_json(job));
+    }
+    job_spec_destroy(&spec);
+}
+
+/* What another job knows now becomes a stored model, off the loop if it is
+ * large; then the request is read again. */
+struct freeze {
+    struct later later;
+    struct work_model model;
+    char hash[MODEL_HASH_SIZE];
+    int rc;
+    struct err err;
+};
+
+static void work_freeze(struct later *later)
+{
+    struct freeze *f = (struct freeze *)later;
+    const struct view pieces[] = {buf_view(&f->model.head), f->model.values};
+    bool added;
+
+    f->rc = model_hash_pieces(pieces, 2, f->hash, &f->err);
+    if (f->rc == 0) {
+        f->rc = store_put_pieces(later->daemon->store, f->hash, pieces, 2,
+                                 &added, &f->err);
+    }
+}
+
+static void end_freeze(struct later *later)
+{
+    struct freeze *f = (struct freeze *)later;
+    struct http_exchange *x = later->x;
+    struct job_spec *spec = NULL;
+
+    if (x == NULL) {
         return;
     }
-    (void)snprintf(location, sizeof(location), "/v1/jobs/%s", job->id);
-    http_reply_header(x, "Location", location);
-    http_reply_json(x, 201, made_json(job));
+    if (f->rc == 0) {
+        f->rc = parse(http_body(x), &spec, &f->err);
+    }
+    if (f->rc == 0) {
+        answer_post(later->daemon, x, spec, f->hash);
+    } else {
+        http_reply_error(x, &f->err);
+    }
+}
+
+static void release_freeze(struct later *later)
+{
+    struct freeze *f = (struct freeze *)later;
+
+    work_model_deinit(&f->model);
+    mem_free(f);
+}
+
+static void freeze(struct daemon *d, struct http_exchange *x,
+                   struct work_model *m, const struct err *err)
+{
+    static const struct later_class class = {
+        .work = work_freeze, .done = end_freeze, .release = release_freeze};
+    struct freeze *f = m != NULL ? mem_zalloc(sizeof(*f)) : NULL;
+    struct err why = {0};
+
+    if (m == NULL) {
+        http_reply_error(x, err);
+        return;
+    }
+    if (f == NULL) {
+        work_model_deinit(m);
+        http_reply_problem(x, 503, "nomem", "out of memory");
+        return;
+    }
+    f->model = *m;
+    if (m->values.len <= LATER_ABOVE) {
+        f->later = (struct later){&class, d, x};
+        work_freeze(&f->later);
+        end_freeze(&f->later);
+        release_freeze(&f->later);
+    } else if (later_begin(&f->later, &class, d, x, &why) != 0) {
+        release_freeze(&f->later);
+        http_reply_error(x, &why);
+    }
+}
+
+/* A job with a model of its own, or with what another one has. */
+void api_job_post(struct daemon *d, struct http_exchange *x, struct job *source)
+{
+    struct job_spec *spec = NULL;
+    struct err err = {0};
+    int rc = parse(http_body(x), &spec, &err);
+
+    source = NULL;
+    if (rc == 0 && spec->source_job != NULL) {
+        rc = jobs_find(d->jobs, spec->source_job, &source, &err);
+        if (rc != 0) {
+            (void)err_wrap(&err, "source_job");
+        }
+    }
+    if (rc != 0) {
+        http_reply_error(x, &err);
+    } else if (source == NULL) {
+        answer_post(d, x, spec, spec->model);
+        return;
+    } else if (!job_park(source, x, api_job_post)) {
+        if (source->work == NULL || source->class->current == NULL) {
+            answer_post(d, x, spec,
+                        source->output[0] != '\0' ? source->output
+                                                  : source->model);
+            return;
+        }
+        source->class->current(source, x, freeze, api_job_post);
+    }
+    job_spec_destroy(&spec);
 }
 
 void api_job_list(struct daemon *d, struct http_exchange *x, struct job *job)

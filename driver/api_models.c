@@ -147,23 +147,28 @@ void api_model_get(struct daemon *d, struct http_exchange *x, struct job *job)
     send_model(d, x, http_segment(x, 2));
 }
 
+static void send_current(struct daemon *d, struct http_exchange *x,
+                         struct work_model *m, const struct err *err)
+{
+    (void)d;
+    if (m == NULL) {
+        http_reply_error(x, err);
+        return;
+    }
+    http_reply_reference(x, 200, message_type, buf_view(&m->head), m->values,
+                         m->release, m->handle);
+    m->release = NULL;
+    work_model_deinit(m);
+}
+
 void api_job_model(struct daemon *d, struct http_exchange *x, struct job *job)
 {
-    struct err err = {0};
-    struct buf message;
-
     if (job_park(job, x, api_job_model)) {
         return;
     }
     if (job->work == NULL || job->class->current == NULL) {
         send_model(d, x, job->output[0] != '\0' ? job->output : job->model);
-        return;
+    } else {
+        job->class->current(job, x, send_current, api_job_model);
     }
-    buf_init(&message, MODEL_WIRE_MAX);
-    if (job->class->current(job, &message, &err) != 0) {
-        buf_deinit(&message);
-        http_reply_error(x, &err);
-        return;
-    }
-    http_reply_buf(x, 200, message_type, &message);
 }

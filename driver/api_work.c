@@ -436,7 +436,7 @@ static void work_update(struct train_task *task)
     struct update_task *u = (struct update_task *)task;
 
     u->update.metrics = u->totals;
-    u->rc = train_apply(task->job, u->encoding, u->values, &u->update,
+    u->rc = train_apply(task->train, u->encoding, u->values, &u->update,
                         &u->reply, &u->err);
     if (u->room == NULL) {
         buf_deinit(&u->body); /* it may take long to free */
@@ -474,6 +474,7 @@ static void give_update(struct job *job, struct http_exchange *x,
         }
     } else if (rc == 0) {
         u->task.job = job;
+        u->task.train = (struct train *)job->work;
         u->task.x = x;
         work_update(&u->task);
         end_update(&u->task);

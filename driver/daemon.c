@@ -282,11 +282,11 @@ void daemon_destroy(struct daemon **out)
         (void)unlink(d->address_file);
     }
     http_server_destroy(&d->http);
+    if (d->vectors != NULL) {
+        offload_finish(d->vectors); /* it looks at jobs */
+    }
     offload_destroy(&d->offload); /* writes the last snapshots */
     offload_destroy(&d->merger);
-    if (d->vectors != NULL) {
-        offload_wait(d->vectors); /* it looks at jobs */
-    }
     jobs_destroy(&d->jobs);
     offload_destroy(&d->vectors); /* frees what jobs have left */
     store_close(&d->store);

@@ -84,24 +84,32 @@ static bool all_here(const struct job *job)
     return true;
 }
 
+static void free_gather(void *handle)
+{
+    struct gather *g = handle;
+
+    gather_destroy(&g);
+}
+
 /* What Keras does at the end is done to the whole. */
 static void make_result(struct job *job)
 {
     struct gather *g = train_of(job)->gather;
-    struct err err = {0};
-    struct buf model;
+    struct job_save_model save = {.model = g->model,
+                                  .state = &g->state,
+                                  .release = free_gather,
+                                  .handle = g};
 
-    buf_init(&model, MODEL_WIRE_MAX);
     if (job->spec->training.mode == TRAINING_SYNCHRONOUS) {
         optimizer_finalize(g->model->optimizer, g->model, &g->state.optimizer,
                            g->state.values);
     }
-    if (model_encode(g->model, &g->state, &model, &err) == 0) {
-        job_save_result(job, &model);
-    } else {
-        buf_deinit(&model);
-        job_fail(job, &err);
+    if (g->again != NULL) {
+        event_free(g->again); /* it is of the loop */
+        g->again = NULL;
     }
+    train_of(job)->gather = NULL; /* its values leave with the result */
+    job_save_result(job, &save);
 }
 
 static void on_end(struct job *job, const char *why, bool hopeless)

@@ -6,6 +6,7 @@
 
 #include "driver/daemon.h"
 #include "driver/store.h"
+#include "driver/work.h"
 
 int job_load_architecture(const struct daemon *d, const char *hash,
                           struct model **out, struct model_state *state,
@@ -41,4 +42,13 @@ int job_load_model(const struct job *job, struct model **out,
         state->has_weights = true;
     }
     return rc;
+}
+
+void work_model_deinit(struct work_model *m)
+{
+    buf_deinit(&m->head);
+    if (m->release != NULL) {
+        m->release(m->handle);
+    }
+    m->release = NULL;
 }

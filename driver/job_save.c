@@ -31,18 +31,28 @@ struct save {
     char *path;          /* of the snapshot */
     char *before;        /* of the one before it */
     struct job_snapshot snapshot;
-    struct buf model;
+    struct job_save_model model;
     char hash[MODEL_HASH_SIZE]; /* of it */
     struct err err;
     struct event *again;
     unsigned tries;
 };
 
+static void model_deinit(struct job_save_model *m)
+{
+    buf_deinit(&m->message);
+    if (m->release != NULL) {
+        m->release(m->handle);
+    }
+    m->release = NULL;
+    m->model = NULL;
+}
+
 static void save_destroy(struct save *s)
 {
     if (s != NULL) {
         buf_deinit(&s->snapshot.head);
-        buf_deinit(&s->model);
+        model_deinit(&s->model);
         if (s->again != NULL) {
             event_free(s->again);
         }
@@ -64,7 +74,7 @@ static struct save *save_create(struct job *job)
     s->path = job_path(job, SNAPSHOT);
     s->before = job_path(job, SNAPSHOT_BEFORE);
     buf_init(&s->snapshot.head, 0);
-    buf_init(&s->model, 0);
+    buf_init(&s->model.message, 0);
     if (s->path == NULL || s->before == NULL) {
         save_destroy(s);
         return NULL;
@@ -72,10 +82,11 @@ static struct save *save_create(struct job *job)
     return s;
 }
 
-static void move(struct buf *to, struct buf *from)
+static void move(struct job_save_model *to, struct job_save_model *from)
 {
     *to = *from;
-    buf_init(from, 0);
+    *from = (struct job_save_model){0};
+    buf_init(&from->message, 0);
 }
 
 /* ---- snapshots ---- */
@@ -216,18 +227,40 @@ void job_remove_snapshots(const struct job *job)
 
 /* ---- results ---- */
 
+/* Of what the model is made is not needed any more. */
+static int pack_model(struct job_save_model *m, struct err *err)
+{
+    struct buf message;
+    int rc = 0;
+
+    if (m->model != NULL) {
+        buf_init(&message, MODEL_WIRE_MAX);
+        rc = model_encode(m->model, m->state, &message, err);
+        if (rc == 0) {
+            model_deinit(m);
+            m->message = message;
+        } else {
+            buf_deinit(&message);
+        }
+    }
+    return rc;
+}
+
 static void write_model(void *argument)
 {
     struct save *s = argument;
     bool added;
-    int rc = model_hash(buf_view(&s->model), s->hash, &s->err);
+    int rc = pack_model(&s->model, &s->err);
 
     if (rc == 0) {
-        rc = store_put_model(s->store, s->hash, buf_view(&s->model), &added,
-                             &s->err);
+        rc = model_hash(buf_view(&s->model.message), s->hash, &s->err);
     }
     if (rc == 0) {
-        buf_deinit(&s->model);
+        rc = store_put_model(s->store, s->hash, buf_view(&s->model.message),
+                             &added, &s->err);
+    }
+    if (rc == 0) {
+        model_deinit(&s->model);
     } else if (s->err.code == ERR_OK) {
         (void)err_nomem(&s->err);
     }
@@ -304,7 +337,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     store_model(s);
 }
 
-void job_save_result(struct job *job, struct buf *model)
+void job_save_result(struct job *job, struct job_save_model *model)
 {
     struct save *s = save_create(job);
     struct err err = {0};
@@ -314,7 +347,7 @@ void job_save_result(struct job *job, struct buf *model)
         store_model(s);
         return;
     }
-    buf_deinit(model);
+    model_deinit(model);
     (void)err_nomem(&err);
     job_fail(job, &err);
 }
@@ -325,35 +358,44 @@ void job_save_abandon(struct job *job)
     job->unsaved = NULL;
 }
 
+static void not_kept(const struct job *job, const struct err *err)
+{
+    elog(ELOG_WARN, "model.not_kept", E_STR("job", job->id),
+         E_STR("error", err->msg));
+}
+
 static void model_salvaged(void *argument)
 {
     struct save *s = argument;
+    struct job *job = s->job;
 
     if (s->err.code != ERR_OK) {
-        elog(ELOG_WARN, "model.not_kept", E_STR("job", s->job->id),
-             E_STR("error", s->err.msg));
+        not_kept(job, &s->err);
+    } else {
+        memcpy(job->output, s->hash, sizeof(job->output));
+        job_store(job);
     }
     save_destroy(s);
+    job->occupied--;
+    job_handle_parked(job);
 }
 
-int job_save_salvage(struct job *job, struct buf *model, struct err *err)
+void job_save_salvage(struct job *job, struct job_save_model *model)
 {
     struct save *s = save_create(job);
-    int rc = s != NULL ? 0 : err_nomem(err);
+    struct err err = {0};
+    int rc = s != NULL ? 0 : err_nomem(&err);
 
     if (rc == 0) {
         move(&s->model, model);
-        /* the name must be known when the job is written to the store */
-        rc = model_hash(buf_view(&s->model), job->output, err);
+        rc = offload_run(job->daemon->offload, write_model, model_salvaged, s,
+                         &err);
     }
     if (rc == 0) {
-        rc = offload_run(job->daemon->offload, write_model, model_salvaged, s,
-                         err);
+        job->occupied++;
+        return;
     }
-    buf_deinit(model);
-    if (rc != 0) {
-        job->output[0] = '\0';
-        save_destroy(s);
-    }
-    return rc;
+    model_deinit(model);
+    save_destroy(s);
+    not_kept(job, &err);
 }

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 struct job;
+struct model;
+struct model_state;
 
 struct job_snapshot {
     struct buf head;               /* moves in on success */
@@ -38,16 +40,25 @@ int job_load_snapshot(const struct job *job, bool before, struct buf *out,
 void job_drop_snapshot(const struct job *job);
 void job_remove_snapshots(const struct job *job);
 
+/* A Model: as bytes, or what the helper makes them of. */
+struct job_save_model {
+    struct buf message;
+    const struct model *model; /* NULL: there are bytes; borrowed ... */
+    const struct model_state *state;
+    void (*release)(void *handle); /* ... until this, on the helper or the loop;
+                                      may be NULL */
+    void *handle;
+};
+
 /* Of a job that is finishing: the Model (moves in) goes to the store, then the
  * job is done. While that fails (a full disk), the Model is kept and it is
  * tried again, for JOB_SAVE_PATIENCE_S; then the job has failed. */
 #define JOB_SAVE_PATIENCE_S 1800
-void job_save_result(struct job *job, struct buf *model);
+void job_save_result(struct job *job, struct job_save_model *model);
 /* Forgets a result that could not be stored yet. */
 void job_save_abandon(struct job *job);
-/* Of a job that ends otherwise: the Model is its output, written later. The
- * bytes move in. */
-int job_save_salvage(struct job *job, struct buf *model,
-                     struct err *err) ERR_CHECKED;
+/* Of a job that ends otherwise: the Model (moves in) is its output, once it is
+ * written. The job is occupied until then. */
+void job_save_salvage(struct job *job, struct job_save_model *model);
 
 #endif

@@ -19,12 +19,15 @@
 #include "driver/daemon.h"
 #include "driver/job_save.h"
 #include "driver/jobs.h"
+#include "driver/later.h"
+#include "driver/offload.h"
 #include "driver/ports.h"
 #include "driver/ps_server.h"
 #include "elephas/v1/parameters.pb-c.h"
 
 #include <event2/event.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +36,18 @@
 #define SAVE_SECONDS 5
 #define MAX_THREADS 4
 
-struct serve {
+/* What outlives the work while a helper reads it. */
+struct serve_values {
+    atomic_uint refs;
     struct model *model;
-    struct model_state state;
+    struct model_state state; /* its values are of ps, if there is one */
     struct ps *ps;
+    uint64_t version; /* where it begins */
+    bool restored;
+};
+
+struct serve {
+    struct serve_values *v;
     struct ps_server *server;
     struct event *timer;
     uint64_t saved; /* version of the last snapshot */
@@ -46,14 +57,28 @@ struct serve {
     struct ps_server_counts counts; /* when the server has ended */
 };
 
-/* What is read before it begins. */
-struct serve_loaded {
-    struct model *model;
-    struct model_state state;
-    struct ps *ps;
-    uint64_t version;
-    bool restored;
-};
+/* On any thread. */
+static void values_put(void *values)
+{
+    struct serve_values *v = values;
+
+    if (v == NULL || atomic_fetch_sub(&v->refs, 1) != 1) {
+        return;
+    }
+    if (v->ps != NULL) {
+        v->state.values = NULL; /* its own */
+    }
+    ps_destroy(&v->ps);
+    model_state_deinit(&v->state);
+    model_destroy(&v->model);
+    mem_free(v);
+}
+
+static struct serve_values *values_get(struct serve_values *v)
+{
+    (void)atomic_fetch_add(&v->refs, 1);
+    return v;
+}
 
 static struct serve *serve_of(const struct job *job)
 {
@@ -68,7 +93,7 @@ static int pack_head(const struct job *job, const struct ps_view *view,
     Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
     Elephas__V1__Range range = ELEPHAS__V1__RANGE__INIT;
     uint8_t header[WIRE_HEADER_MAX];
-    size_t n = ps_count(serve_of(job)->ps);
+    size_t n = ps_count(serve_of(job)->v->ps);
     int rc;
 
     range.end = n;
@@ -97,7 +122,7 @@ static int save(struct job *job, struct err *err)
     struct serve *s = serve_of(job);
     struct job_snapshot snapshot = {.release = ps_release, .done = saved};
     struct ps_view view;
-    int rc = ps_read(s->ps, &view, err);
+    int rc = ps_read(s->v->ps, &view, err);
 
     if (rc != 0) {
         return rc;
@@ -105,7 +130,7 @@ static int save(struct job *job, struct err *err)
     buf_init(&snapshot.head, 65536);
     rc = pack_head(job, &view, &snapshot.head, err);
     snapshot.values = (struct view){(const uint8_t *)view.values,
-                                    ps_count(s->ps) * sizeof(float)};
+                                    ps_count(s->v->ps) * sizeof(float)};
     snapshot.handle = view.handle;
     if (rc == 0) {
         rc = job_save_snapshot(job, &snapshot, err);
@@ -129,7 +154,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (s->saving || ps_version(s->ps) == s->saved) {
+    if (s->saving || ps_version(s->v->ps) == s->saved) {
         return;
     }
     rc = save(job, &err);
@@ -139,7 +164,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static int check_snapshot(const struct serve_loaded *l,
+static int check_snapshot(const struct serve_values *l,
                           const Elephas__V1__Parameters *p, struct view values,
                           struct err *err)
 {
@@ -154,7 +179,7 @@ static int check_snapshot(const struct serve_loaded *l,
 }
 
 /* Goes on from the snapshot, if there is one. */
-static int restore(const struct job *job, struct serve_loaded *l,
+static int restore(const struct job *job, struct serve_values *l,
                    struct err *err)
 {
     ProtobufCMessage *message = NULL;
@@ -194,23 +219,25 @@ static int restore(const struct job *job, struct serve_loaded *l,
 
 /* ---- the server ---- */
 
+/* For job_save, which packs it on the helper. */
+static struct job_save_model to_save(const struct serve *s)
+{
+    return (struct job_save_model){.model = s->v->model,
+                                   .state = &s->v->state,
+                                   .release = values_put,
+                                   .handle = values_get(s->v)};
+}
+
 /* The result: no thread touches the parameters any more. */
 static void on_drained(void *context)
 {
     struct job *job = context;
     struct serve *s = serve_of(job);
-    struct buf model;
-    struct err err = {0};
+    struct job_save_model save = to_save(s);
 
     ps_server_counts(s->server, &s->counts);
     ps_server_destroy(&s->server);
-    buf_init(&model, MODEL_WIRE_MAX);
-    if (model_encode(s->model, &s->state, &model, &err) == 0) {
-        job_save_result(job, &model);
-    } else {
-        buf_deinit(&model);
-        job_fail(job, &err);
-    }
+    job_save_result(job, &save);
 }
 
 static unsigned threads(void)
@@ -236,8 +263,8 @@ static int open_server(struct job *job, struct err *err)
     unsigned socket = (unsigned)job->spec->socket_port;
     struct ps_server_options o = {
         .base = job->daemon->base,
-        .model = s->model,
-        .ps = s->ps,
+        .model = s->v->model,
+        .ps = s->v->ps,
         .host = job->daemon->settings->elephas_host,
         .http_port = http != 0 ? http : former_port(job, "http"),
         .socket_port = socket != 0 ? socket : former_port(job, "socket"),
@@ -288,27 +315,16 @@ static int announce(struct job *job, struct err *err)
 
 /* ---- the class ---- */
 
-static void serve_unload(void *loaded)
-{
-    struct serve_loaded *l = loaded;
-
-    if (l != NULL) {
-        if (l->ps != NULL) {
-            l->state.values = NULL; /* its own */
-        }
-        ps_destroy(&l->ps);
-        model_state_deinit(&l->state);
-        model_destroy(&l->model);
-        mem_free(l);
-    }
-}
-
 static int serve_load(const struct job *job, void **out, struct err *err)
 {
-    struct serve_loaded *l = mem_zalloc(sizeof(*l));
-    int rc = l != NULL ? job_load_model(job, &l->model, &l->state, err)
-                       : err_nomem(err);
+    struct serve_values *l = mem_zalloc(sizeof(*l));
+    int rc;
 
+    if (l == NULL) {
+        return err_nomem(err);
+    }
+    atomic_init(&l->refs, 1);
+    rc = job_load_model(job, &l->model, &l->state, err);
     if (rc == 0) {
         rc = restore(job, l, err);
     }
@@ -320,7 +336,7 @@ static int serve_load(const struct job *job, void **out, struct err *err)
                        l->version, &l->ps, err);
     }
     if (rc != 0) {
-        serve_unload(l);
+        values_put(l);
         return rc;
     }
     *out = l;
@@ -333,25 +349,22 @@ static int serve_start(struct job *job, void *loaded, bool *complete,
     struct timeval tv = {SAVE_SECONDS, 0};
     const struct ps_crew crew = {crew_run, crew_size()};
     struct serve *s = mem_zalloc(sizeof(*s));
-    struct serve_loaded *l = loaded;
+    struct serve_values *l = loaded;
     int rc;
 
     *complete = false;
     if (s == NULL) {
-        serve_unload(l);
+        values_put(l);
         return err_nomem(err);
     }
     job->work = s;
-    s->model = l->model;
-    s->state = l->state;
-    s->ps = l->ps;
+    s->v = l;
     s->saved = l->version;
     if (l->restored) {
         job_log(job, "goes on from version %llu",
                 (unsigned long long)l->version);
     }
-    mem_free(l);
-    ps_set_crew(s->ps, &crew);
+    ps_set_crew(s->v->ps, &crew);
     rc = open_server(job, err);
     if (rc != 0) {
         return rc;
@@ -369,65 +382,129 @@ static void serve_finish(struct job *job)
 }
 
 /* The state with whole parameters of one moment, and the slots as they were
- * uploaded. */
-static int serve_current(const struct job *job, struct buf *out,
-                         struct err *err)
-{
-    struct serve *s = serve_of(job);
-    struct model_state state = s->state;
-    size_t n = s->model->parameters;
-    struct ps_view view;
-    int rc = ps_read(s->ps, &view, err);
+ * uploaded; copied off the loop if there are many. */
+struct copying {
+    struct later later;
+    struct serve_values *v;
+    size_t count;
+    struct work_model model;
+    work_have_model *then;
+    int rc;
+    struct err err;
+};
 
-    if (rc != 0) {
-        return rc;
+static void work_copy(struct later *later)
+{
+    struct copying *c = (struct copying *)later;
+    size_t n = ps_count(c->v->ps);
+    struct ps_view view;
+    float *values;
+
+    c->rc = ps_read(c->v->ps, &view, &c->err);
+    if (c->rc != 0) {
+        return;
     }
-    state.values = mem_floats(state.count + 1);
-    if (state.values != NULL) {
-        memcpy(state.values, view.values, n * sizeof(float));
-        memcpy(state.values + n, s->state.values + n,
-               (state.count - n) * sizeof(float));
-        state.optimizer.slots = state.values + n;
-        rc = model_encode(s->model, &state, out, err);
-        mem_free_aligned(state.values);
+    values = mem_floats(c->count + 1);
+    if (values != NULL) {
+        memcpy(values, view.values, n * sizeof(float));
+        memcpy(values + n, c->v->state.values + n,
+               (c->count - n) * sizeof(float));
+        c->model.handle = values;
+        c->model.release = mem_free_aligned;
+        c->model.values =
+            (struct view){(const uint8_t *)values, c->count * sizeof(float)};
     } else {
-        rc = err_nomem(err);
+        c->rc = err_nomem(&c->err);
     }
     ps_release(view.handle);
-    return rc;
+}
+
+static void end_copy(struct later *later)
+{
+    struct copying *c = (struct copying *)later;
+
+    if (later->x != NULL) {
+        c->then(later->daemon, later->x, c->rc == 0 ? &c->model : NULL,
+                &c->err);
+        if (c->rc == 0) {
+            c->model = (struct work_model){0}; /* it has moved */
+            buf_init(&c->model.head, 0);
+        }
+    }
+}
+
+static void release_copy(struct later *later)
+{
+    struct copying *c = (struct copying *)later;
+
+    work_model_deinit(&c->model);
+    values_put(c->v);
+    mem_free(c);
+}
+
+static void serve_current(struct job *job, struct http_exchange *x,
+                          work_have_model *then, job_handler *again)
+{
+    static const struct later_class class = {
+        .work = work_copy, .done = end_copy, .release = release_copy};
+    const struct serve *s = serve_of(job);
+    struct copying *c = mem_zalloc(sizeof(*c));
+    struct err err = {0};
+    int rc = c != NULL ? 0 : err_nomem(&err);
+
+    (void)again;
+    if (rc == 0) {
+        c->v = values_get(s->v);
+        c->then = then;
+        buf_init(&c->model.head, MODEL_WIRE_HEAD_MAX);
+        rc = model_encode_head(c->v->model, &c->v->state, &c->model.head,
+                               &c->count, &err);
+    }
+    if (rc == 0 && c->count * sizeof(float) > LATER_ABOVE) {
+        rc = later_compute(&c->later, &class, job->daemon, x, &err);
+        if (rc == 0) {
+            return;
+        }
+    } else if (rc == 0) {
+        c->later = (struct later){&class, job->daemon, x};
+        work_copy(&c->later);
+        end_copy(&c->later);
+    }
+    if (rc != 0) {
+        then(job->daemon, x, NULL, &err);
+    }
+    if (c != NULL) {
+        release_copy(&c->later);
+    }
 }
 
 static int serve_salvage(struct job *job, struct err *err)
 {
     struct serve *s = serve_of(job);
-    struct buf model;
-    int rc;
+    struct job_save_model save;
 
-    if (s->ps == NULL || ps_version(s->ps) == 0) {
+    (void)err;
+    if (s->v == NULL || ps_version(s->v->ps) == 0) {
         return 0; /* nothing was learnt */
     }
     ps_server_destroy(&s->server);
-    buf_init(&model, MODEL_WIRE_MAX);
-    rc = model_encode(s->model, &s->state, &model, err);
-    if (rc == 0) {
-        return job_save_salvage(job, &model, err);
-    }
-    buf_deinit(&model);
-    return rc;
+    save = to_save(s);
+    job_save_salvage(job, &save);
+    return 0;
 }
 
 static int serve_save(struct job *job, struct err *err)
 {
     struct serve *s = serve_of(job);
 
-    if (s->ps == NULL) {
+    if (s->v == NULL) {
         return 0;
     }
     if (s->server != NULL) {
         ps_server_counts(s->server, &s->counts);
         ps_server_destroy(&s->server); /* what comes later is not in it */
     }
-    return ps_version(s->ps) != s->saved ? save(job, err) : 0;
+    return ps_version(s->v->ps) != s->saved ? save(job, err) : 0;
 }
 
 static int serve_describe(const struct job *job, json_t *document)
@@ -435,7 +512,7 @@ static int serve_describe(const struct job *job, json_t *document)
     struct serve *s = serve_of(job);
     struct ps_server_counts counts = s->counts;
 
-    if (s->ps == NULL) {
+    if (s->v == NULL) {
         return 0;
     }
     if (s->server != NULL) {
@@ -443,7 +520,7 @@ static int serve_describe(const struct job *job, json_t *document)
     }
     return put_ports(job, document) |
            json_object_set_new(document, "version",
-                               json_integer((json_int_t)ps_version(s->ps))) |
+                               json_integer((json_int_t)ps_version(s->v->ps))) |
            json_object_set_new(document, "updates",
                                json_integer((json_int_t)counts.changes)) |
            json_object_set_new(document, "reads",
@@ -458,9 +535,15 @@ static int serve_describe(const struct job *job, json_t *document)
 
 static const struct model *serve_model(const struct job *job)
 {
-    return serve_of(job)->model;
+    return serve_of(job)->v->model;
 }
 
+static void nothing(void *values)
+{
+    (void)values;
+}
+
+/* Much memory takes long to give back. */
 static void serve_destroy(struct job *job)
 {
     struct serve *s = serve_of(job);
@@ -472,12 +555,10 @@ static void serve_destroy(struct job *job)
     if (s->timer != NULL) {
         event_free(s->timer);
     }
-    if (s->ps != NULL) {
-        s->state.values = NULL; /* its own */
+    if (s->v != NULL && offload_run(job->daemon->vectors, values_put, nothing,
+                                    s->v, NULL) != 0) {
+        values_put(s->v);
     }
-    ps_destroy(&s->ps);
-    model_state_deinit(&s->state);
-    model_destroy(&s->model);
     mem_free(s);
     job->work = NULL;
 }
@@ -485,7 +566,7 @@ static void serve_destroy(struct job *job)
 const struct work_class work_serve = {
     .alone = true,
     .load = serve_load,
-    .unload = serve_unload,
+    .unload = values_put,
     .start = serve_start,
     .model = serve_model,
     .finish = serve_finish,

@@ -87,7 +87,7 @@ const struct work_class work_shard = {
     .model = train_model_of,
     .finish = shard_finish,
     .save = train_suspend,
-    .current = train_model,
+    .current = train_current,
     .describe = train_describe,
     .destroy = shard_destroy,
 };

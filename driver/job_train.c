@@ -100,6 +100,7 @@ int train_start(struct job *job, void *loaded, bool *complete, struct err *err)
         return err_nomem(err);
     }
     job->work = t;
+    t->spec = job->spec;
     take_over(job, t, l);
     t->partitions = mem_zarray(job->spec->workers, sizeof(*t->partitions));
     rc = t->partitions != NULL ? train_draw_lineage(t, err) : err_nomem(err);
@@ -132,9 +133,8 @@ void train_destroy(struct job *job)
     }
     mem_free(t->partitions);
     version_put(t->current);
-    train_off_free(job, t);
     job->work = NULL;
-    mem_free(t);
+    train_off_free(job, t);
 }
 
 /* ---- messages ---- */
@@ -247,18 +247,17 @@ void train_pushed(struct job *job, size_t bytes)
     job->daemon->metrics->bytes_pushed += bytes;
 }
 
-int train_apply(struct job *job, int encoding, struct view bytes,
+int train_apply(struct train *t, int encoding, struct view bytes,
                 struct training_update *update, struct training_reply *out,
                 struct err *err)
 {
     int rc = 0;
 
     if (encoding != (int)CODEC_FLOAT32) {
-        rc = train_decode(job, encoding, bytes, update->begin, update->end,
+        rc = train_decode(t, encoding, bytes, update->begin, update->end,
                           &update->values, err);
     }
-    return rc == 0 ? training_update(train_of(job)->training, update, out, err)
-                   : rc;
+    return rc == 0 ? training_update(t->training, update, out, err) : rc;
 }
 
 int train_updated(struct job *job, const struct training_update *update, int rc,
@@ -397,10 +396,9 @@ static int train_all_done(struct job *job, struct err *err)
 }
 
 /* Nothing is stale in synchronous rounds. */
-static int put_staleness(const struct job *job, json_t *document)
+static int put_staleness(const struct job *job, const struct training *t,
+                         json_t *document)
 {
-    const struct training *t = train_of(job)->training;
-
     if (job->spec->training.mode == TRAINING_SYNCHRONOUS) {
         return 0;
     }
@@ -408,9 +406,8 @@ static int put_staleness(const struct job *job, json_t *document)
                                staleness_json(training_staleness(t)));
 }
 
-json_t *train_facts(const struct job *job)
+json_t *train_facts(const struct job *job, const struct training *t)
 {
-    const struct training *t = train_of(job)->training;
     json_t *facts = json_object();
     json_t *history = training_history(t);
 
@@ -425,7 +422,7 @@ json_t *train_facts(const struct job *job)
                             json_integer((json_int_t)training_samples(t))) !=
             0 ||
         json_object_set(facts, "history", history) != 0 ||
-        put_staleness(job, facts) != 0) {
+        put_staleness(job, t, facts) != 0) {
         json_decref(facts);
         facts = NULL;
     }
@@ -443,7 +440,7 @@ static int put_facts(const struct job *job, json_t *document)
     if (t->shown != NULL && !t->task->rested) {
         return json_object_update(document, t->shown);
     }
-    facts = train_facts(job);
+    facts = train_facts(job, t->training);
     rc = facts != NULL ? json_object_update(document, facts) : -1;
     json_decref(facts);
     return rc;
@@ -497,7 +494,7 @@ const struct work_class work_train = {
     .finish = train_finish,
     .save = train_suspend,
     .salvage = train_salvage,
-    .current = train_model,
+    .current = train_current,
     .describe = train_describe,
     .destroy = train_destroy,
 };

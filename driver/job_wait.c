@@ -32,22 +32,26 @@ static void on_gone(void *context, struct http_exchange *x)
     take_off(context);
 }
 
-bool job_park(struct job *job, struct http_exchange *x, job_handler *handler)
+void job_wait(struct job *job, struct http_exchange *x, job_handler *handler)
 {
-    struct parked *p;
+    struct parked *p = mem_zalloc(sizeof(*p));
 
-    if (job->occupied == 0) {
-        return false;
-    }
-    p = mem_zalloc(sizeof(*p));
     if (p == NULL) {
         http_reply_problem(x, 503, "nomem", "out of memory");
-        return true;
+        return;
     }
     *p = (struct parked){job->parked_last, NULL, job, x, handler};
     *(p->prev != NULL ? &p->prev->next : &job->parked) = p;
     job->parked_last = p;
     http_hold(x, 0, NULL, on_gone, p);
+}
+
+bool job_park(struct job *job, struct http_exchange *x, job_handler *handler)
+{
+    if (job->occupied == 0) {
+        return false;
+    }
+    job_wait(job, x, handler);
     return true;
 }
 

@@ -186,10 +186,11 @@ typedef void job_loaded(struct job *job, bool complete);
 int job_load(struct job *job, job_loaded *then, struct err *err) ERR_CHECKED;
 /* The job ends: what is being loaded is given up. */
 void job_load_abandon(struct job *job);
-/* If the job is occupied: holds x, and calls the handler when it no longer is.
- * Else false. */
+/* Holds x, and calls the handler when job_handle_parked() is called next and
+ * the job is not occupied. job_park(): if it is occupied now; else false. */
 typedef void job_handler(struct daemon *d, struct http_exchange *x,
                          struct job *job);
+void job_wait(struct job *job, struct http_exchange *x, job_handler *handler);
 bool job_park(struct job *job, struct http_exchange *x, job_handler *handler);
 /* Handles those who wait, while the job is not occupied. */
 void job_handle_parked(struct job *job);

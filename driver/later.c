@@ -32,18 +32,31 @@ static void done(void *argument)
     l->class->release(l);
 }
 
-int later_begin(struct later *l, const struct later_class *class,
-                struct daemon *d, struct http_exchange *x, struct err *err)
+static int begin(struct later *l, const struct later_class *class,
+                 struct daemon *d, struct offload *helper,
+                 struct http_exchange *x, struct err *err)
 {
     int rc;
 
     l->class = class;
     l->daemon = d;
     l->x = x;
-    rc = offload_run(d->offload, work, done, l, err);
+    rc = offload_run(helper, work, done, l, err);
     if (rc == 0) {
         d->pending++;
         http_hold(x, 0, NULL, on_gone, l);
     }
     return rc;
+}
+
+int later_begin(struct later *l, const struct later_class *class,
+                struct daemon *d, struct http_exchange *x, struct err *err)
+{
+    return begin(l, class, d, d->offload, x, err);
+}
+
+int later_compute(struct later *l, const struct later_class *class,
+                  struct daemon *d, struct http_exchange *x, struct err *err)
+{
+    return begin(l, class, d, d->vectors, x, err);
 }

@@ -32,9 +32,13 @@ struct later {
     struct http_exchange *x; /* NULL: the client has left */
 };
 
-/* Holds x. On failure nothing has happened. */
+/* Holds x. On failure nothing has happened. Works on the helper for files, or
+ * the one for vectors (later_compute()). */
 int later_begin(struct later *later, const struct later_class *class,
                 struct daemon *d, struct http_exchange *x,
                 struct err *err) ERR_CHECKED;
+int later_compute(struct later *later, const struct later_class *class,
+                  struct daemon *d, struct http_exchange *x,
+                  struct err *err) ERR_CHECKED;
 
 #endif

@@ -225,3 +225,16 @@ void offload_wait(struct offload *o)
     }
     (void)pthread_mutex_unlock(&o->lock);
 }
+
+void offload_finish(struct offload *o)
+{
+    bool busy = true;
+
+    while (busy) {
+        offload_wait(o);
+        run_done(o);
+        (void)pthread_mutex_lock(&o->lock);
+        busy = o->working != 0 || o->finished.first != NULL;
+        (void)pthread_mutex_unlock(&o->lock);
+    }
+}

@@ -27,4 +27,8 @@ int offload_run(struct offload *offload, void (*work)(void *argument),
  * loop, as ever. */
 void offload_wait(struct offload *offload);
 
+/* Until nothing is left to do: waits for the work, and calls `done`. On the
+ * loop's thread. */
+void offload_finish(struct offload *offload);
+
 #endif

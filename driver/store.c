@@ -302,8 +302,28 @@ bool store_has_model(const struct store *s, const char *hash)
     return there;
 }
 
-int store_put_model(struct store *s, const char *hash, struct view message,
-                    bool *added, struct err *err)
+static int write_pieces(const char *path, const struct view *pieces,
+                        size_t count, struct err *err)
+{
+    struct file_stage *stage = NULL;
+    int rc = file_stage_create(path, 0600, &stage, err);
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (fwrite(pieces[i].data, 1, pieces[i].len,
+                   file_stage_stream(stage)) != pieces[i].len) {
+            rc = err_errno(err, ERR_IO, errno, "%s", path);
+        }
+    }
+    if (rc != 0) {
+        file_stage_destroy(&stage);
+        return rc;
+    }
+    return file_stage_commit(&stage, err);
+}
+
+int store_put_pieces(struct store *s, const char *hash,
+                     const struct view *pieces, size_t count, bool *added,
+                     struct err *err)
 {
     char *path;
     int rc;
@@ -313,9 +333,15 @@ int store_put_model(struct store *s, const char *hash, struct view message,
         return 0;
     }
     path = store_model_path(s, hash);
-    rc = path != NULL ? file_write(path, message, 0600, err) : err_nomem(err);
+    rc = path != NULL ? write_pieces(path, pieces, count, err) : err_nomem(err);
     mem_free(path);
     return rc;
+}
+
+int store_put_model(struct store *s, const char *hash, struct view message,
+                    bool *added, struct err *err)
+{
+    return store_put_pieces(s, hash, &message, 1, added, err);
 }
 
 static int no_model(const char *hash, struct err *err)

@@ -64,6 +64,10 @@ char *store_job_path(const struct store *store, const char *id,
 /* Keeps a Model message under its hash. *added: it was not there. */
 int store_put_model(struct store *store, const char *hash, struct view message,
                     bool *added, struct err *err) ERR_CHECKED;
+/* The same of a message in pieces. */
+int store_put_pieces(struct store *store, const char *hash,
+                     const struct view *pieces, size_t count, bool *added,
+                     struct err *err) ERR_CHECKED;
 bool store_has_model(const struct store *store, const char *hash);
 int store_get_model(const struct store *store, const char *hash,
                     struct buf *out, struct err *err) ERR_CHECKED;

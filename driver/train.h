@@ -14,6 +14,7 @@ struct daemon;
 struct engine_position;
 struct http_exchange;
 struct job;
+struct train;
 
 struct train_join {
     struct training_join join;
@@ -25,7 +26,7 @@ int train_join(struct job *job, const struct train_join *join,
 /* An update: values in another encoding than float32 (a number of the Encoding
  * enum) become floats first. Touches nothing but the training and may run off
  * the loop; its end is to be told train_updated(). */
-int train_apply(struct job *job, int encoding, struct view bytes,
+int train_apply(struct train *train, int encoding, struct view bytes,
                 struct training_update *update, struct training_reply *out,
                 struct err *err) ERR_CHECKED;
 /* rc and *err are those of train_apply(); returns rc. After it the job may have
@@ -41,7 +42,7 @@ void train_pushed(struct job *job, size_t bytes);
  * floats that are the job's until the next call. Refused and named: an encoding
  * that is not the job's, another range than its updates have, and what is
  * malformed. */
-int train_decode(struct job *job, int encoding, struct view bytes,
+int train_decode(struct train *train, int encoding, struct view bytes,
                  uint64_t begin, uint64_t end, const uint8_t **values,
                  struct err *err) ERR_CHECKED;
 
@@ -65,9 +66,9 @@ struct train_query {
 void train_parameters(struct job *job, struct http_exchange *x,
                       const struct train_query *query);
 
-/* The Model message with the current values. */
-int train_model(const struct job *job, struct buf *out,
-                struct err *err) ERR_CHECKED;
+/* As work_class.current. */
+void train_current(struct job *job, struct http_exchange *x,
+                   work_have_model *then, job_handler *again);
 /* Epochs whose rounds are all complete, and rounds of the one after them. */
 void train_position(const struct job *job, struct engine_position *out);
 
@@ -79,7 +80,8 @@ struct train_task_class {
     void (*work)(struct train_task *task); /* on the helper */
     /* On the loop, as no task of the job. The job may have ended after it. */
     void (*done)(struct train_task *task);
-    /* Instead of done: answers the owner, the job goes. NULL: has none. */
+    /* Instead of done: answers the owner, the job goes. NULL: has none, or he
+     * is handled again. */
     void (*drop)(struct http_exchange *x);
     void (*release)(struct train_task *task);
 };
@@ -87,10 +89,12 @@ struct train_task_class {
 struct train_task {
     const struct train_task_class *class;
     struct job *job;
-    struct train *train;       /* NULL: it is gone */
-    struct training *training; /* for work */
-    struct http_exchange *x;   /* the owner; NULL: none, or he has left */
-    bool rested;               /* the work was waited for */
+    struct train *train; /* it is not freed before the task is over */
+    struct training *training;
+    bool gone;               /* for the loop: it is no job's work any more */
+    struct http_exchange *x; /* the owner; NULL: none, or he has left */
+    job_handler *again;      /* if the job goes; or NULL */
+    bool rested;             /* the work was waited for */
 };
 /* Whether work on the values is to be done off the loop. */
 bool train_is_large(const struct job *job);

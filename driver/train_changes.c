@@ -39,16 +39,14 @@ static int find_changes(const struct train *t, uint64_t since, size_t begin,
     return 0;
 }
 
-static int pack_changes(const struct job *job, const struct changes *c,
-                        uint64_t begin, uint64_t end, struct buf *body,
-                        struct err *err)
+/* Behind the head. */
+static int append_changes(const struct training *training,
+                          const struct changes *c, struct buf *body,
+                          struct err *err)
 {
-    const float *values = training_state(train_of(job)->training)->values;
-    int rc = train_head(job, begin, end, c, body, err);
+    const float *values = training_state(training)->values;
+    int rc = buf_reserve(body, c->values * sizeof(*values), err);
 
-    if (rc == 0) {
-        rc = buf_reserve(body, c->values * sizeof(*values), err);
-    }
     for (size_t i = 0; rc == 0 && i < c->count; i += 2) {
         size_t from = (size_t)c->bounds[i];
         size_t to = (size_t)c->bounds[i + 1];
@@ -63,7 +61,6 @@ static int pack_changes(const struct job *job, const struct changes *c,
 
 struct pack_task {
     struct train_task task;
-    uint64_t begin, end;
     struct changes changes;
     struct buf body;
     int rc;
@@ -74,8 +71,7 @@ static void pack_work(struct train_task *task)
 {
     struct pack_task *p = (struct pack_task *)task;
 
-    p->rc = pack_changes(task->job, &p->changes, p->begin, p->end, &p->body,
-                         &p->err);
+    p->rc = append_changes(task->training, &p->changes, &p->body, &p->err);
 }
 
 static void answer(struct job *job, struct http_exchange *x, int rc,
@@ -113,9 +109,9 @@ static const struct train_task_class pack_class = {.work = pack_work,
                                                    .drop = train_say_closed,
                                                    .release = pack_release};
 
-/* The changes move in on success. */
+/* The changes, and the body, which has its head, move in on success. */
 static int begin_pack(struct job *job, struct http_exchange *x,
-                      struct changes *changes, uint64_t begin, uint64_t end,
+                      struct changes *changes, struct buf *body,
                       struct err *err)
 {
     struct pack_task *p = mem_zalloc(sizeof(*p));
@@ -124,17 +120,15 @@ static int begin_pack(struct job *job, struct http_exchange *x,
     if (p == NULL) {
         return err_nomem(err);
     }
-    p->begin = begin;
-    p->end = end;
     p->changes = *changes;
-    buf_init(&p->body, SIZE_MAX / 2);
+    p->body = *body;
     rc = train_begin(job, &p->task, &pack_class, x, err);
     if (rc != 0) {
-        p->changes = (struct changes){0};
-        pack_release(&p->task);
+        mem_free(p);
         return rc;
     }
     *changes = (struct changes){0};
+    buf_init(body, 0);
     return 0;
 }
 
@@ -156,10 +150,11 @@ bool train_send_changes(struct job *job, struct http_exchange *x,
     rc = find_changes(t, q->since, (size_t)begin, (size_t)end, &c, &err);
     if (rc == 0 && c.values <= (end - begin) / 8 * MOST) {
         sent = true;
-        if (train_is_large(job) && c.values > TRAIN_LARGE) {
-            rc = begin_pack(job, x, &c, begin, end, &err);
-        } else {
-            rc = pack_changes(job, &c, begin, end, &body, &err);
+        rc = train_head(job, begin, end, &c, &body, &err);
+        if (rc == 0 && train_is_large(job) && c.values > TRAIN_LARGE) {
+            rc = begin_pack(job, x, &c, &body, &err);
+        } else if (rc == 0) {
+            rc = append_changes(t->training, &c, &body, &err);
             answer(job, x, rc, &body, &err);
             rc = 0;
         }

@@ -10,12 +10,11 @@
 #include "common/mem.h"
 #include "common/model/update_code.h"
 
-static int decode(struct job *job, enum codec_kind kind, struct view bytes,
+static int decode(struct train *t, enum codec_kind kind, struct view bytes,
                   uint64_t begin, uint64_t end, struct err *err)
 {
-    struct train *t = train_of(job);
     size_t n = training_update_count(t->training);
-    enum codec_kind wanted = job->spec->compress.kind;
+    enum codec_kind wanted = t->spec->compress.kind;
     const char *name = codec_kind_name(kind);
     int rc;
 
@@ -37,15 +36,15 @@ static int decode(struct job *job, enum codec_kind kind, struct view bytes,
     return rc == 0 ? 0 : err_wrap(err, "values in %s", name);
 }
 
-int train_decode(struct job *job, int encoding, struct view bytes,
+int train_decode(struct train *t, int encoding, struct view bytes,
                  uint64_t begin, uint64_t end, const uint8_t **values,
                  struct err *err)
 {
     /* the numbers of the message are those of enum codec_kind */
-    int rc = decode(job, (enum codec_kind)encoding, bytes, begin, end, err);
+    int rc = decode(t, (enum codec_kind)encoding, bytes, begin, end, err);
 
     if (rc == 0) {
-        *values = (const uint8_t *)train_of(job)->decoded;
+        *values = (const uint8_t *)t->decoded;
     }
     return rc;
 }

@@ -7,16 +7,18 @@
  *  - requests to the job that come meanwhile are parked, in the order in which
  *    they came, and handled afterwards as if they came only then;
  *  - what shows the job looks at a copy of the few facts it needs;
- *  - what cannot be put off (cancelling, saving at the daemon's stop, an engine
- *    that asks) waits for the task, which then is whole (train_rest()).
- * When the work of a job is released, a task that runs is waited for; what it
- * did to the training is done, but nothing follows from it.
+ *  - what cannot be put off (saving at the daemon's stop, a worker that ends)
+ *    waits for the task, which then is whole (train_rest()).
+ * When the work of a job is released while a task runs, that goes on; what it
+ * did to the training is done, but nothing follows from it. Only then the Model
+ * is made of a training that was cancelled, and the values are freed.
  */
 #include "driver/train_parts.h"
 
 #include "common/mem.h"
 #include "driver/daemon.h"
 #include "driver/http.h"
+#include "driver/job_save.h"
 #include "driver/offload.h"
 
 bool train_is_large(const struct job *job)
@@ -70,7 +72,7 @@ static void done(void *argument)
     struct job *job = task->job;
     struct train *t = task->train;
 
-    if (t != NULL) {
+    if (!task->gone) {
         t->task = NULL;
         job->occupied--;
         json_decref(t->shown);
@@ -95,9 +97,10 @@ int train_begin(struct job *job, struct train_task *task,
     task->job = job;
     task->train = t;
     task->training = t->training;
+    task->gone = false;
     task->rested = false;
     task->x = x;
-    if (class->changes && (t->shown = train_facts(job)) == NULL) {
+    if (class->changes && (t->shown = train_facts(job, t->training)) == NULL) {
         rc = err_nomem(err);
     }
     if (rc == 0) {
@@ -134,11 +137,12 @@ void train_off_end(struct job *job)
     struct train_task *task = t->task;
 
     if (task != NULL) {
-        train_rest(job);
         t->task = NULL;
         job->occupied--;
-        task->train = NULL; /* done() only releases it */
-        if (task->x != NULL && task->class->drop != NULL) {
+        task->gone = true; /* done() only releases it */
+        if (task->x != NULL && task->again != NULL) {
+            job_wait(job, task->x, task->again);
+        } else if (task->x != NULL && task->class->drop != NULL) {
             task->class->drop(task->x);
         }
         json_decref(t->shown);
@@ -146,39 +150,102 @@ void train_off_end(struct job *job)
     }
 }
 
-/* Much memory takes long to give back, too. */
+/* ---- what is left ---- */
+
 struct remains {
-    struct model *model;
-    struct training *training;
-    float *decoded;
+    struct job *job;
+    struct train *train;
 };
 
-static void free_remains(void *argument)
+static void free_train(struct train *t)
 {
-    struct remains *r = argument;
-
-    mem_free_aligned(r->decoded);
-    training_destroy(&r->training);
-    model_destroy(&r->model);
+    mem_free_aligned(t->decoded);
+    training_destroy(&t->training);
+    model_destroy(&t->model);
+    mem_free(t);
 }
 
-static void forget_remains(void *argument)
+/* On a helper: much memory takes long to give back, too. */
+static void free_remains(void *handle)
 {
-    mem_free(argument);
+    struct remains *r = handle;
+
+    free_train(r->train);
+    r->train = NULL;
+}
+
+static void forget(void *handle)
+{
+    mem_free(handle);
+}
+
+static void free_all(void *handle)
+{
+    free_remains(handle);
+    forget(handle);
+}
+
+static void free_later(struct remains *r)
+{
+    if (offload_run(r->job->daemon->vectors, free_remains, forget, r, NULL) !=
+        0) {
+        offload_wait(r->job->daemon->vectors);
+        free_all(r);
+    }
+}
+
+static void nothing(void *handle)
+{
+    (void)handle; /* the helper is through with the task */
+}
+
+/* The document is to be of what is kept. */
+static void keep_facts(struct job *job, const struct training *t)
+{
+    json_t *facts = train_facts(job, t);
+
+    if (facts != NULL && job->result != NULL &&
+        json_object_update_existing(job->result, facts) == 0) {
+        job_store(job);
+    }
+    json_decref(facts);
+}
+
+static void salvage(void *handle)
+{
+    struct remains *r = handle;
+    struct job *job = r->job;
+    struct job_save_model save = {.model = r->train->model,
+                                  .state = training_state(r->train->training),
+                                  .release = free_all,
+                                  .handle = r};
+
+    job->occupied--;
+    keep_facts(job, r->train->training);
+    if (train_is_worth(r->train->training)) {
+        job_save_salvage(job, &save);
+    } else {
+        free_later(r);
+    }
+    job_handle_parked(job);
 }
 
 void train_off_free(struct job *job, struct train *t)
 {
-    struct remains now = {t->model, t->training, t->decoded};
-    struct remains *later = t->large ? mem_alloc(sizeof(*later)) : NULL;
+    struct remains *r = t->large ? mem_alloc(sizeof(*r)) : NULL;
 
-    if (later != NULL) {
-        *later = now;
-        if (offload_run(job->daemon->vectors, free_remains, forget_remains,
-                        later, NULL) == 0) {
-            return;
+    if (r == NULL) {
+        if (t->large) {
+            offload_wait(job->daemon->vectors);
         }
-        mem_free(later);
+        free_train(t);
+        return;
     }
-    free_remains(&now);
+    *r = (struct remains){job, t};
+    if (t->salvage &&
+        offload_run(job->daemon->vectors, nothing, salvage, r, NULL) == 0) {
+        job->occupied++;
+    } else {
+        free_later(r);
+    }
 }

@@ -52,6 +52,7 @@ struct compat_layout;
 struct offload;
 
 struct train {
+    const struct job_spec *spec; /* borrowed from the job */
     struct model *model;
     struct training *training;
     struct train_partition *partitions;
@@ -70,6 +71,7 @@ struct train {
     json_t *shown;           /* facts, while it changes the training */
     bool want_save;          /* when it is over */
     bool want_finish;        /* likewise */
+    bool salvage;            /* the job ends: what was learnt is to be kept */
     struct compat *compat;   /* ports of the Elephas protocol, or NULL */
     struct compat_layout *layout;
     unsigned http_port; /* 0: none */
@@ -126,7 +128,7 @@ int train_result(struct job *job, const struct work_result *r,
 const struct model *train_model_of(const struct job *job);
 int train_describe(const struct job *job, json_t *document);
 /* What the document says of struct training; NULL without memory. */
-json_t *train_facts(const struct job *job);
+json_t *train_facts(const struct job *job, const struct training *training);
 void train_destroy(struct job *job);
 
 /* ---- train_shards.c: nothing of it is done to a training on one server ----
@@ -229,7 +231,10 @@ int train_suspend(struct job *job, struct err *err) ERR_CHECKED;
 /* Makes the result: the Model goes to the store; then job_done() or
  * job_fail(). */
 void train_finish(struct job *job);
-/* The Model of a job that did not get to its end. */
+/* Whether something was learnt that may be kept. */
+bool train_is_worth(const struct training *training);
+/* The Model of a job that did not get to its end, now or when it is released.
+ */
 int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
 
 /* ---- train_off.c ---- */
@@ -240,9 +245,11 @@ int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
 /* At the end of the start: whether work on the values is done off the loop. Not
  * so of a training with Elephas ports or on several servers. */
 void train_off_begin(struct job *job);
-/* The job's work ends: waits for the task that runs and answers its owner. */
+/* The job's work ends: answers the owner of the task that runs, from which
+ * nothing follows any more. */
 void train_off_end(struct job *job);
-/* Frees the values and the model. */
+/* Frees t, which is no job's work any more; of a large model when its task is
+ * over, and what was learnt is kept. Until then the job is occupied. */
 void train_off_free(struct job *job, struct train *t);
 /* Waits until the task that runs, if one does, no longer touches the training.
  * What follows from it comes later, as ever. */

@@ -230,24 +230,15 @@ int train_restore(const struct job *job, struct train_loaded *l,
 
 /* ---- the result ---- */
 
-int train_model(const struct job *job, struct buf *out, struct err *err)
+static int pack(const struct train *t, struct buf *out, struct err *err)
 {
-    const struct train *t = train_of(job);
-
-    if (job_spec_is_sharded(job->spec)) {
-        return err_set(err, ERR_STATE,
-                       "job %s: its parameters are spread over several "
-                       "servers; the model is put together at the end",
-                       job->id);
-    }
-    train_rest(job);
     return model_encode(t->model, training_state(t->training), out, err);
 }
 
 struct finish_task {
     struct train_task task;
     const struct model *model;
-    struct buf message;
+    struct job_save_model save;
     int rc;
     struct err err;
 };
@@ -257,8 +248,8 @@ static void finish_work(struct train_task *task)
     struct finish_task *f = (struct finish_task *)task;
 
     training_finalize(task->training);
-    f->rc = model_encode(f->model, training_state(task->training), &f->message,
-                         &f->err);
+    f->rc = model_encode(f->model, training_state(task->training),
+                         &f->save.message, &f->err);
 }
 
 static void finish_done(struct train_task *task)
@@ -266,7 +257,7 @@ static void finish_done(struct train_task *task)
     struct finish_task *f = (struct finish_task *)task;
 
     if (f->rc == 0) {
-        job_save_result(task->job, &f->message);
+        job_save_result(task->job, &f->save);
     } else {
         job_fail(task->job, &f->err);
     }
@@ -274,7 +265,7 @@ static void finish_done(struct train_task *task)
 
 static void finish_release(struct train_task *task)
 {
-    buf_deinit(&((struct finish_task *)task)->message);
+    buf_deinit(&((struct finish_task *)task)->save.message);
     mem_free(task);
 }
 
@@ -298,7 +289,7 @@ static void finish_large(struct job *job)
     rc = f == NULL ? err_nomem(&err) : 0;
     if (rc == 0) {
         f->model = t->model;
-        buf_init(&f->message, MODEL_WIRE_MAX);
+        buf_init(&f->save.message, MODEL_WIRE_MAX);
         rc = train_begin(job, &f->task, &finish_class, NULL, &err);
         if (rc != 0) {
             finish_release(&f->task);
@@ -312,7 +303,7 @@ static void finish_large(struct job *job)
 void train_finish(struct job *job)
 {
     struct err err = {0};
-    struct buf model;
+    struct job_save_model save = {0};
 
     if (job_spec_is_sharded(job->spec)) {
         train_gather(job);
@@ -322,32 +313,45 @@ void train_finish(struct job *job)
         finish_large(job);
         return;
     }
-    buf_init(&model, MODEL_WIRE_MAX);
+    buf_init(&save.message, MODEL_WIRE_MAX);
     training_finalize(train_of(job)->training);
-    if (train_model(job, &model, &err) == 0) {
-        job_save_result(job, &model);
+    if (pack(train_of(job), &save.message, &err) == 0) {
+        job_save_result(job, &save);
     } else {
-        buf_deinit(&model);
+        buf_deinit(&save.message);
         job_fail(job, &err);
     }
+}
+
+/* Whether something was learnt, and something good. */
+bool train_is_worth(const struct training *t)
+{
+    return training_version(t) != 0 &&
+           training_gate_epoch(t, 0) != TRAINING_CLOSED;
 }
 
 int train_salvage(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
-    struct buf model;
+    struct job_save_model save = {0};
     int rc;
 
-    train_rest(job);
-    if (training_version(t->training) == 0 || job_spec_is_sharded(job->spec) ||
-        training_gate_epoch(t->training, 0) == TRAINING_CLOSED) {
-        return 0; /* nothing was learnt, or nothing good */
+    if (job_spec_is_sharded(job->spec)) {
+        return 0;
     }
-    buf_init(&model, MODEL_WIRE_MAX);
-    rc = train_model(job, &model, err);
+    if (train_is_large(job)) {
+        t->salvage = true; /* when it is released: train_off_free() */
+        return 0;
+    }
+    if (!train_is_worth(t->training)) {
+        return 0;
+    }
+    buf_init(&save.message, MODEL_WIRE_MAX);
+    rc = pack(t, &save.message, err);
     if (rc == 0) {
-        return job_save_salvage(job, &model, err);
+        job_save_salvage(job, &save);
+    } else {
+        buf_deinit(&save.message);
     }
-    buf_deinit(&model);
     return rc;
 }

@@ -187,11 +187,45 @@ void train_say_closed(struct http_exchange *x)
                        "the job takes no more from this partition: end");
 }
 
+/* ---- the Model ---- */
+
+/* How many values it has, the first of the state. */
+static size_t model_values(const struct train *t)
+{
+    const struct model_state *state = training_state(t->training);
+
+    return state->has_optimizer ? state->count : t->model->parameters;
+}
+
+static void give_model(struct job *job, struct http_exchange *x,
+                       work_have_model *then)
+{
+    struct train *t = train_of(job);
+    struct version *v = train_version(t, model_values(t));
+    struct work_model m = {.release = version_put, .handle = v};
+    struct err err = {0};
+    size_t n = 0;
+    int rc;
+
+    buf_init(&m.head, MODEL_WIRE_HEAD_MAX);
+    rc = v != NULL ? model_encode_head(t->model, training_state(t->training),
+                                       &m.head, &n, &err)
+                   : err_nomem(&err);
+    if (rc != 0) {
+        work_model_deinit(&m);
+        then(job->daemon, x, NULL, &err);
+        return;
+    }
+    m.values = (struct view){(const uint8_t *)v->values, n * sizeof(float)};
+    then(job->daemon, x, &m, NULL);
+}
+
 /* ---- a copy of a large model ---- */
 
 struct copy_task {
     struct train_task task;
-    uint64_t begin, end; /* what the owner is sent */
+    uint64_t begin, end;   /* what the owner is sent */
+    work_have_model *then; /* or what he is given */
     struct version *version;
 };
 
@@ -212,7 +246,9 @@ static void copy_done(struct train_task *task)
         version_put(t->current);
         t->current = c->version;
         c->version = NULL;
-        if (task->x != NULL) {
+        if (task->x != NULL && c->then != NULL) {
+            give_model(task->job, task->x, c->then);
+        } else if (task->x != NULL) {
             send_copy(task->job, task->x, c->begin, c->end);
         }
     } else if (task->x != NULL) {
@@ -234,7 +270,7 @@ static const struct train_task_class copy_class = {.work = copy_work,
                                                    .release = copy_release};
 
 static void begin_copy(struct job *job, struct http_exchange *x, uint64_t begin,
-                       uint64_t end)
+                       uint64_t end, work_have_model *then, job_handler *again)
 {
     struct copy_task *c = mem_zalloc(sizeof(*c));
     struct err err = {0};
@@ -243,6 +279,8 @@ static void begin_copy(struct job *job, struct http_exchange *x, uint64_t begin,
     if (rc == 0) {
         c->begin = begin;
         c->end = end;
+        c->then = then;
+        c->task.again = again;
         rc = train_begin(job, &c->task, &copy_class, x, &err);
         if (rc != 0) {
             copy_release(&c->task);
@@ -250,6 +288,25 @@ static void begin_copy(struct job *job, struct http_exchange *x, uint64_t begin,
     }
     if (rc != 0) {
         http_reply_error(x, &err);
+    }
+}
+
+void train_current(struct job *job, struct http_exchange *x,
+                   work_have_model *then, job_handler *again)
+{
+    struct train *t = train_of(job);
+    struct err err = {0};
+
+    if (job_spec_is_sharded(job->spec)) {
+        (void)err_set(&err, ERR_STATE,
+                      "job %s: its parameters are spread over several servers; "
+                      "the model is put together at the end",
+                      job->id);
+        then(job->daemon, x, NULL, &err);
+    } else if (train_is_large(job) && !is_copied(t, model_values(t))) {
+        begin_copy(job, x, 0, model_values(t), then, again);
+    } else {
+        give_model(job, x, then);
     }
 }
 
@@ -272,7 +329,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
         return;
     }
     if (train_is_large(job) && !is_copied(t, (size_t)end)) {
-        begin_copy(job, x, begin, end);
+        begin_copy(job, x, begin, end, NULL, NULL);
     } else {
         send_copy(job, x, begin, end);
     }

@@ -7,16 +7,18 @@
 #ifndef DRIVER_WORK_H
 #define DRIVER_WORK_H
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/model/metric.h"
 #include "driver/core/training.h"
+#include "driver/jobs.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct buf;
-struct job;
+struct daemon;
+struct http_exchange;
 struct model;
 
 /* Sums that a worker reports. */
@@ -27,6 +29,20 @@ struct work_result {
     struct totals *metrics; /* NULL: none were sent; borrowed */
     bool progress;
 };
+
+/* A Model message: its head, and its values, which lie elsewhere. */
+struct work_model {
+    struct buf head;
+    struct view values;
+    /* What holds the values; to be called on the loop, once they are not needed
+     * any more. */
+    void (*release)(void *handle);
+    void *handle;
+};
+void work_model_deinit(struct work_model *model);
+/* The model moves in. NULL: there is none, as *err says. */
+typedef void work_have_model(struct daemon *d, struct http_exchange *x,
+                             struct work_model *model, const struct err *err);
 
 struct work_class {
     /* There are no workers: the job runs until it is told to stop. */
@@ -63,9 +79,12 @@ struct work_class {
     /* The job has failed or was cancelled: keep what is of use to people.
      * May be NULL. */
     int (*salvage)(struct job *job, struct err *err);
-    /* The Model message with the values of now. NULL: they are those that
+    /* Gives the Model with the values of now to `then`: at once, or of a large
+     * model later, while x is held; if x leaves before, it is not called, and
+     * if the job ends before, x is handled again. NULL: the Model is that which
      * the job was made with. */
-    int (*current)(const struct job *job, struct buf *out, struct err *err);
+    void (*current)(struct job *job, struct http_exchange *x,
+                    work_have_model *then, job_handler *again);
     /* Puts "samples", "history" ... into the document. Returns -1 without
      * memory. */
     int (*describe)(const struct job *job, json_t *document);

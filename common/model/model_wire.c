@@ -311,10 +311,12 @@ static int put_optimizer(const struct model *model,
     return 0;
 }
 
-int model_encode(const struct model *model, const struct model_state *state,
-                 struct buf *out, struct err *err)
+int model_encode_head(const struct model *model,
+                      const struct model_state *state, struct buf *out,
+                      size_t *values, struct err *err)
 {
     ProtobufCMessage *base = NULL;
+    uint8_t header[WIRE_HEADER_MAX];
     Elephas__V1__Model *msg = mem_alloc(sizeof(*msg));
     bool optimizer = state != NULL && state->has_weights &&
                      state->has_optimizer && model->optimizer != NULL;
@@ -341,8 +343,24 @@ int model_encode(const struct model *model, const struct model_state *state,
     if (optimizer) {
         n *= 1 + optimizer_slot_count(model->optimizer);
     }
-    rc = wire_pack_values(base, n != 0 ? state->values : NULL, n, out, err);
+    rc = wire_pack(base, out, err);
+    if (rc == 0 && n != 0) {
+        rc = buf_append(out, header,
+                        wire_values_header(n * sizeof(float), header), err);
+    }
+    *values = n;
 out:
     wire_free(&base);
     return rc;
+}
+
+int model_encode(const struct model *model, const struct model_state *state,
+                 struct buf *out, struct err *err)
+{
+    size_t n = 0;
+    int rc = model_encode_head(model, state, out, &n, err);
+
+    return rc == 0 && n != 0
+               ? buf_append(out, state->values, n * sizeof(float), err)
+               : rc;
 }

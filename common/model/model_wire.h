@@ -35,6 +35,11 @@ void model_state_deinit(struct model_state *state);
 /* Appends the message. state may be NULL (architecture only). */
 int model_encode(const struct model *model, const struct model_state *state,
                  struct buf *out, struct err *err) ERR_CHECKED;
+/* The message up to its values, which are the first *values floats of the
+ * state's and are to follow. */
+int model_encode_head(const struct model *model,
+                      const struct model_state *state, struct buf *out,
+                      size_t *values, struct err *err) ERR_CHECKED;
 /* *model is owned by the caller; *state (may be NULL: not wanted) is
  * initialised and to be released with model_state_deinit(). Without weights in
  * the message, has_weights is false and the values are zero. */
@@ -50,5 +55,8 @@ int model_decode_head(struct view head, size_t values, struct model **model,
 /* SHA-256 of the encoded message: the name of a model on the wire. */
 int model_hash(struct view message, char out[MODEL_HASH_SIZE],
                struct err *err) ERR_CHECKED;
+/* The same of a message that lies in pieces. */
+int model_hash_pieces(const struct view *pieces, size_t count,
+                      char out[MODEL_HASH_SIZE], struct err *err) ERR_CHECKED;
 
 #endif

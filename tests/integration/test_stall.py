@@ -117,9 +117,6 @@ def jobs_that_begin(s):
         s.daemon()
     w.no_stall("a training that goes on", lambda: w.reach(job, 5))
     w.ask("DELETE", f"/v1/jobs/{job}")
-    job = w.no_stall("a parameter server", lambda: serves(w, model))
-    w.ask("POST", f"/v1/jobs/{job}/stop")
-    w.end(job)
 
 
 def serves(w, model):
@@ -128,5 +125,67 @@ def serves(w, model):
     return job
 
 
+def models_of_jobs_that_run(s):
+    w = Watched(s)
+    message = bytes(w.trained())
+    model = w.upload(message)
+    job = started(w, model)
+    for _ in range(3):
+        got = w.no_stall("GET model", lambda: w.ask("GET", f"/v1/jobs/{job}/model"))
+        assert len(values_of(got)) == len(values_of(message))
+        w.begin("GET", f"/v1/jobs/{job}/model").close()
+    other = w.no_stall("a job from what another knows", lambda: w.make("evaluate", source_job=job))
+    assert w.document(other)["model"] not in (model, ""), "not what it has learnt"
+    w.end(other)
+    asked = [w.begin("GET", f"/v1/jobs/{job}/model") for _ in range(3)]  # the job ends first
+    w.ask("DELETE", f"/v1/jobs/{job}")
+    for c in asked:
+        answer = c.getresponse()
+        got = answer.read()
+        assert answer.status == 200 and len(values_of(got)) == len(values_of(message)), (answer.status, got[:100])
+        c.close()
+    job = w.no_stall("a parameter server", lambda: serves(w, model))
+    assert w.no_stall("its model", lambda: w.ask("GET", f"/v1/jobs/{job}/model")) == message
+    w.begin("GET", f"/v1/jobs/{job}/model").close()
+    asked = w.begin("GET", f"/v1/jobs/{job}/model")
+    w.ask("POST", f"/v1/jobs/{job}/stop")
+    assert asked.getresponse().read() == message
+    asked.close()
+    w.end(job)
+    assert w.ask("GET", f"/v1/jobs/{job}/model") == message
+
+
+def jobs_that_are_cancelled(s):
+    """What was learnt is kept, whatever is under way, and nobody waits for it."""
+    w = Watched(s)
+    message = bytes(w.trained())
+    model = w.upload(message)
+    for mode, wait in (("synchronous", 0), ("asynchronous", 0.05), ("asynchronous", 0.2), ("hogwild", 0.4)):
+        job = started(w, model, mode)
+        time.sleep(wait)
+        pids = [p["pid"] for p in w.document(job)["partitions"]]
+        w.no_stall(f"cancel of a training ({mode})", lambda: w.cancel(job))
+        d = w.document(job)
+        assert d["state"] == "cancelled" and d["version"] >= 1, d
+        kept = w.ask("GET", f"/v1/jobs/{job}/model")
+        assert kept != message and len(values_of(kept)) == len(values_of(message))
+        deadline = time.monotonic() + 20
+        while any(os.path.exists(f"/proc/{pid}/fd") for pid in pids):
+            assert time.monotonic() < deadline, "workers are left"
+            time.sleep(0.02)
+    job = started(w, model)
+    w.begin("GET", f"/v1/jobs/{job}/model").close()
+    w.ask("DELETE", f"/v1/jobs/{job}")
+    version = w.document(job)["version"]
+    assert s.stop() == 0  # before it is written
+    s.daemon()
+    d = w.document(job)
+    assert d["state"] == "cancelled" and d["version"] >= version, (version, d)
+    kept = w.ask("GET", f"/v1/jobs/{job}/model")
+    assert kept != message and len(values_of(kept)) == len(values_of(message))
+    job = w.no_stall("a parameter server that is cancelled", lambda: serves(w, model))
+    w.no_stall("its cancel", lambda: w.ask("DELETE", f"/v1/jobs/{job}"))
+
+
 if __name__ == "__main__":
-    run([jobs_that_begin, models_that_are_stored, uploads_that_are_left_alone])
+    run([jobs_that_begin, models_of_jobs_that_run, jobs_that_are_cancelled, models_that_are_stored, uploads_that_are_left_alone])

@@ -95,6 +95,46 @@ START_TEST(waits_for_the_work_only)
 }
 END_TEST
 
+START_TEST(finishes_what_it_was_given)
+{
+    offload_finish(f.offload); /* for nothing */
+    give_all();
+    offload_finish(f.offload);
+    ck_assert_int_eq(f.work_count, TASKS);
+    ck_assert_int_eq(f.done_count, TASKS);
+}
+END_TEST
+
+static void chain_work(void *argument)
+{
+    ++*(int *)argument;
+}
+
+static void chain_done(void *argument)
+{
+    if (*(int *)argument < 5) {
+        ck_assert_int_eq(
+            offload_run(f.offload, chain_work, chain_done, argument, NULL), 0);
+    }
+}
+
+/* What `done` gives to do is done, too. */
+START_TEST(goes_on_to_the_end)
+{
+    int n = 0;
+
+    ck_assert_int_eq(offload_run(f.offload, chain_work, chain_done, &n, NULL),
+                     0);
+    offload_finish(f.offload);
+    ck_assert_int_eq(n, 5);
+    n = 0;
+    ck_assert_int_eq(offload_run(f.offload, chain_work, chain_done, &n, NULL),
+                     0);
+    offload_destroy(&f.offload);
+    ck_assert_int_eq(n, 5);
+}
+END_TEST
+
 START_TEST(finishes_before_it_ends)
 {
     give_all();
@@ -133,6 +173,8 @@ static TCase *all(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, works_in_order);
     tcase_add_test(tc, waits_for_the_work_only);
+    tcase_add_test(tc, finishes_what_it_was_given);
+    tcase_add_test(tc, goes_on_to_the_end);
     tcase_add_test(tc, finishes_before_it_ends);
     tcase_add_test(tc, survives_refused_memory);
     return tc;
