@@ -166,11 +166,13 @@ int train_take_part(struct job *job, uint64_t begin, uint64_t end,
                    (unsigned long long)begin, (unsigned long long)end);
 }
 
-static int begin(struct job *job, struct err *err)
+/* ---- the whole, with its own part ---- */
+
+static int fill(const struct job *job, const struct training *training,
+                struct gather **out, struct err *err)
 {
-    struct train *t = train_of(job);
-    const struct model_state *own = training_state(t->training);
-    struct gather *g = t->gather = mem_zalloc(sizeof(*g));
+    const struct model_state *own = training_state(training);
+    struct gather *g = *out = mem_zalloc(sizeof(*g));
     int rc;
 
     if (g == NULL) {
@@ -182,7 +184,6 @@ static int begin(struct job *job, struct err *err)
     if (rc != 0) {
         return rc;
     }
-    g->began = clock_ms();
     g->vectors = g->state.count / g->model->parameters;
     narrow_put((const uint8_t *)own->values, g->model->parameters, g->vectors,
                (size_t)job->spec->begin, (size_t)job->spec->end,
@@ -194,13 +195,75 @@ static int begin(struct job *job, struct err *err)
     return 0;
 }
 
-void train_gather(struct job *job)
+static void filled(struct job *job, struct gather **gather, int rc,
+                   const struct err *err)
 {
-    struct err err = {0};
-
-    if (begin(job, &err) != 0) {
-        job_fail(job, &err);
+    if (rc != 0) {
+        job_fail(job, err);
         return;
     }
+    (*gather)->began = clock_ms();
+    train_of(job)->gather = *gather;
+    *gather = NULL;
     send_courier(job);
+}
+
+/* ---- of a large model ---- */
+
+struct fill_task {
+    struct train_task task;
+    struct gather *gather;
+    int rc;
+    struct err err;
+};
+
+static void fill_work(struct train_task *task)
+{
+    struct fill_task *f = (struct fill_task *)task;
+
+    f->rc = fill(task->job, task->training, &f->gather, &f->err);
+}
+
+static void fill_done(struct train_task *task)
+{
+    struct fill_task *f = (struct fill_task *)task;
+
+    filled(task->job, &f->gather, f->rc, &f->err);
+}
+
+static void fill_release(struct train_task *task)
+{
+    gather_destroy(&((struct fill_task *)task)->gather);
+    mem_free(task);
+}
+
+static const struct train_task_class fill_class = {
+    .work = fill_work, .done = fill_done, .release = fill_release};
+
+static void fill_later(struct job *job)
+{
+    struct fill_task *f = mem_zalloc(sizeof(*f));
+    struct err err = {0};
+    int rc = f != NULL ? train_begin(job, &f->task, &fill_class, NULL, &err)
+                       : err_nomem(&err);
+
+    if (rc != 0) {
+        mem_free(f);
+        job_fail(job, &err);
+    }
+}
+
+void train_gather(struct job *job)
+{
+    struct gather *g = NULL;
+    struct err err = {0};
+    int rc;
+
+    if (train_is_large(job)) {
+        fill_later(job);
+        return;
+    }
+    rc = fill(job, train_of(job)->training, &g, &err);
+    filled(job, &g, rc, &err);
+    gather_destroy(&g);
 }

@@ -30,8 +30,7 @@ void train_off_begin(struct job *job)
 {
     struct train *t = train_of(job);
 
-    t->large = t->model->parameters > TRAIN_LARGE && t->compat == NULL &&
-               !job_spec_is_sharded(job->spec);
+    t->large = t->model->parameters > TRAIN_LARGE && t->compat == NULL;
 }
 
 /* ---- the task ---- */
@@ -43,7 +42,7 @@ static void go_on(struct job *job, const struct train *t)
         if (t->want_finish) {
             train_finish(job);
         } else if (t->want_save) {
-            train_save_later(job);
+            train_save(job);
         } else {
             break;
         }

@@ -223,9 +223,9 @@ int train_restore(const struct job *job, struct train_loaded *loaded,
                   struct err *err) ERR_CHECKED;
 /* Saves when it is time to; epoch: one was just completed. */
 void train_save_sometimes(struct job *job, bool epoch);
-/* Of a large model: saves when no task runs. */
-void train_save_later(struct job *job);
-int train_save_now(struct job *job, struct err *err) ERR_CHECKED;
+/* Saves what is now: of a large model when the task that runs, if one does, is
+ * over, and before any further update. What fails is logged. */
+void train_save(struct job *job);
 /* The daemon stops: the job goes on later. */
 int train_suspend(struct job *job, struct err *err) ERR_CHECKED;
 /* Makes the result: the Model goes to the store; then job_done() or
@@ -243,7 +243,7 @@ int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
 #define TRAIN_LARGE ((size_t)256 << 10)
 
 /* At the end of the start: whether work on the values is done off the loop. Not
- * so of a training with Elephas ports or on several servers. */
+ * so of a training with Elephas ports. */
 void train_off_begin(struct job *job);
 /* The job's work ends: answers the owner of the task that runs, from which
  * nothing follows any more. */

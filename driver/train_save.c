@@ -28,7 +28,7 @@ static void snapshot_done(struct job *job, uint64_t version, bool written)
     }
 }
 
-int train_save_now(struct job *job, struct err *err)
+static int save_now(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
     struct job_snapshot s = {.done = snapshot_done,
@@ -50,11 +50,18 @@ int train_save_now(struct job *job, struct err *err)
     return 0;
 }
 
+static void save_failed(struct job *job, const struct err *err)
+{
+    elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
+         E_STR("error", err->msg));
+    train_kept(job, training_version(train_of(job)->training), false);
+}
+
 int train_suspend(struct job *job, struct err *err)
 {
     train_rest(job);
     /* the last one is of a round that all servers have kept */
-    return train_keeps_rounds(job) ? 0 : train_save_now(job, err);
+    return train_keeps_rounds(job) ? 0 : save_now(job, err);
 }
 
 /* ---- of a large model ---- */
@@ -72,12 +79,6 @@ static void save_work(struct train_task *task)
 
     s->snapshot.version = training_version(task->training);
     s->rc = training_save(task->training, &s->snapshot.head, &s->err);
-}
-
-static void save_failed(struct job *job, const struct err *err)
-{
-    elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
-         E_STR("error", err->msg));
 }
 
 static void save_done(struct train_task *task)
@@ -102,7 +103,7 @@ static void save_release(struct train_task *task)
 static const struct train_task_class save_class = {
     .work = save_work, .done = save_done, .release = save_release};
 
-void train_save_later(struct job *job)
+static void save_later(struct job *job)
 {
     struct train *t = train_of(job);
     struct save_task *s;
@@ -117,7 +118,8 @@ void train_save_later(struct job *job)
     s = mem_zalloc(sizeof(*s));
     rc = s == NULL ? err_nomem(&err) : 0;
     if (rc == 0) {
-        s->snapshot = (struct job_snapshot){.done = snapshot_done};
+        s->snapshot = (struct job_snapshot){
+            .done = snapshot_done, .keep_last = train_keeps_rounds(job)};
         buf_init(&s->snapshot.head, SNAPSHOT_MAX);
         rc = train_begin(job, &s->task, &save_class, NULL, &err);
         if (rc != 0) {
@@ -131,24 +133,26 @@ void train_save_later(struct job *job)
     t->saving++;
 }
 
+void train_save(struct job *job)
+{
+    struct err err = {0};
+
+    if (train_is_large(job)) {
+        save_later(job);
+    } else if (save_now(job, &err) != 0) {
+        train_of(job)->last_save = clock_ms(); /* not at every step */
+        save_failed(job, &err);
+    }
+}
+
 void train_save_sometimes(struct job *job, bool epoch)
 {
-    struct train *t = train_of(job);
-    struct err err = {0};
+    const struct train *t = train_of(job);
     int64_t gap = clock_ms() - t->last_save;
 
-    if (t->saving != 0 || train_keeps_rounds(job) ||
-        gap < (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS)) {
-        return;
-    }
-    if (train_is_large(job)) {
-        train_save_later(job);
-        return;
-    }
-    if (train_save_now(job, &err) != 0) {
-        elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
-             E_STR("error", err.msg));
-        t->last_save = clock_ms(); /* not at every step */
+    if (t->saving == 0 && !train_keeps_rounds(job) &&
+        gap >= (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS)) {
+        train_save(job);
     }
 }
 
@@ -281,10 +285,6 @@ static void finish_large(struct job *job)
     struct err err = {0};
     int rc;
 
-    t->want_finish = t->task != NULL;
-    if (t->want_finish) {
-        return;
-    }
     f = mem_zalloc(sizeof(*f));
     rc = f == NULL ? err_nomem(&err) : 0;
     if (rc == 0) {
@@ -302,9 +302,14 @@ static void finish_large(struct job *job)
 
 void train_finish(struct job *job)
 {
+    struct train *t = train_of(job);
     struct err err = {0};
     struct job_save_model save = {0};
 
+    t->want_finish = t->task != NULL;
+    if (t->want_finish) {
+        return;
+    }
     if (job_spec_is_sharded(job->spec)) {
         train_gather(job);
         return;
@@ -314,8 +319,8 @@ void train_finish(struct job *job)
         return;
     }
     buf_init(&save.message, MODEL_WIRE_MAX);
-    training_finalize(train_of(job)->training);
-    if (pack(train_of(job), &save.message, &err) == 0) {
+    training_finalize(t->training);
+    if (pack(t, &save.message, &err) == 0) {
         job_save_result(job, &save);
     } else {
         buf_deinit(&save.message);

@@ -113,18 +113,6 @@ static bool is_due(const struct train *t, int64_t now)
     return now - t->last_save + took >= (epoch ? EPOCH_GAP_MS : BATCH_GAP_MS);
 }
 
-static void save(struct job *job)
-{
-    struct train *t = train_of(job);
-    struct err err = {0};
-
-    if (train_save_now(job, &err) != 0) {
-        elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
-             E_STR("error", err.msg));
-        train_kept(job, training_version(t->training), false);
-    }
-}
-
 void train_shards_moved(struct job *job)
 {
     struct train *t = train_of(job);
@@ -134,7 +122,7 @@ void train_shards_moved(struct job *job)
         return;
     }
     if (t->keep && !training_finished(t->training)) {
-        save(job);
+        train_save(job); /* before the next round has an update */
     }
     t->keep = false;
     t->ask_keep = job->spec->kind == JOB_TRAIN && is_due(t, now);
@@ -143,7 +131,7 @@ void train_shards_moved(struct job *job)
 
 void train_keep_end(struct job *job)
 {
-    save(job);
+    train_save(job);
 }
 
 void train_kept(struct job *job, uint64_t version, bool written)

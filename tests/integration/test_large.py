@@ -16,7 +16,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from system import run  # noqa: E402
+from servers import Servers  # noqa: E402
+from system import System, run  # noqa: E402
 
 SIDE = 1500
 PARAMETERS = SIDE * SIDE + SIDE
@@ -164,6 +165,38 @@ def leave(s, job, over):
                 pass  # what becomes of it is not its business
 
 
+def parts_on_several_servers(s):
+    """Each of them is large by itself; all end with the bits of one server, whoever is killed."""
+    for options, epochs in (((), 12), (("--frequency", "batch"), 8)):
+        with System(s.bin) as home, Servers(home, 2) as servers:
+            write_input(home)
+            want = result(home, begin(home, *options, epochs=epochs))
+            job = begin(home, *options, *servers.options(), epochs=epochs)
+            reaches(home, job, 3)
+            servers.restart(servers.others[0])
+            reaches(home, job, 6)
+            servers.restart(home)
+            assert result(home, job) == want, options
+            servers.nothing_is_left()
+            assert [p["state"] for p in servers.parts()] == ["done"]
+
+
+def parts_count_updates_once(s):
+    with System(s.bin) as home, Servers(home, 2) as servers:
+        write_input(home)
+        job = begin(home, "--mode", "asynchronous", *servers.options(), epochs=15)
+        reaches(home, job, 4)
+        servers.restart(servers.others[0])
+        reaches(home, job, 10)
+        os.kill(document(home, job)["partitions"][1]["pid"], signal.SIGKILL)
+        assert end(home, job)["version"] == 30
+        assert [p["version"] for p in servers.parts()] == [30]
+        job = begin(home, "--mode", "asynchronous", *servers.options(), epochs=1000)
+        reaches(home, job, 3)
+        assert home.request("DELETE", f"/v1/jobs/{job}")[0] == 202
+        servers.nothing_is_left()
+
+
 def clients_that_leave(s):
     s.daemon()
     write_input(s)
@@ -215,5 +248,5 @@ def cancelled_in_the_middle(s):
 
 
 if __name__ == "__main__":
-    run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, clients_that_leave,
-         readers_see_whole_versions, cancelled_in_the_middle])
+    run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, parts_on_several_servers,
+         parts_count_updates_once, clients_that_leave, readers_see_whole_versions, cancelled_in_the_middle])

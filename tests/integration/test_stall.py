@@ -14,8 +14,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from large import PROTOBUF, Large  # noqa: E402
-from system import run, values_of  # noqa: E402
+from large import INPUTS, PROTOBUF, Large  # noqa: E402
+from servers import Servers  # noqa: E402
+from system import System, run, values_of  # noqa: E402
 
 PARAMETERS = 16000000
 LONGEST = 0.05
@@ -26,12 +27,20 @@ class Watched(Large):
         s.daemon()
         super().__init__(s, PARAMETERS)
 
-    def no_stall(self, what, call):
-        before = self.turns()
+    def submitted(self, mode, servers):
+        return self.s.submit("train", "--model", self.s.path("m.json"), "--data", self.s.path("d.csv"), "--label", INPUTS,
+                             "--loss", "mse", "--optimizer", "sgd", "--workers", 2, "--seed", 3, "--batch-size", 8,
+                             "--epochs", 5, "--mode", mode, "--output", self.s.path("o.keras"), *servers.options())
+
+    def no_stall(self, what, call, *others):
+        """Nor on the other daemons."""
+        all_ = [self, *others]
+        before = [one.turns() for one in all_]
         out = call()
-        after = self.turns()
-        long = {bound: after[bound] - n for bound, n in before.items() if after[bound] != n}
-        assert LONGEST not in long, f"{what}: so many turns took longer: {long}"
+        for one, b in zip(all_, before):
+            after = one.turns()
+            long = {bound: after[bound] - n for bound, n in b.items() if after[bound] != n}
+            assert LONGEST not in long, f"{what}: so many turns took longer: {long}"
         return out
 
 
@@ -119,6 +128,27 @@ def jobs_that_begin(s):
     w.ask("DELETE", f"/v1/jobs/{job}")
 
 
+def trainings_at_work(s):
+    w = Watched(s)
+    model = w.upload(w.trained())
+    for mode, more in (("synchronous", {}), ("asynchronous", {}), ("synchronous", {"frequency": "batch"})):
+        job = w.train(model, mode, 1000, **more)
+        w.reach(job, 2)
+        w.no_stall(f"a training at work: {mode} {more}", lambda j=job: w.reach(j, 8))
+        w.ask("DELETE", f"/v1/jobs/{job}")
+
+
+def parts_at_work(s):
+    """From the start to the model that is put together."""
+    with System(s.bin) as home:
+        w = Watched(home)
+        with Servers(home, 2) as servers:
+            others = [Large(other, PARAMETERS) for other in servers.others]
+            for mode in ("synchronous", "asynchronous"):
+                out = w.no_stall(f"parts of a training: {mode}", lambda m=mode: w.submitted(m, servers), *others)
+                assert out.status == 0, out.err
+
+
 def serves(w, model):
     job = json.loads(w.ask("POST", "/v1/jobs", json.dumps({"kind": "serve", "model": model}), "application/json"))["id"]
     w.end(job, "running")
@@ -188,4 +218,5 @@ def jobs_that_are_cancelled(s):
 
 
 if __name__ == "__main__":
-    run([jobs_that_begin, models_of_jobs_that_run, jobs_that_are_cancelled, models_that_are_stored, uploads_that_are_left_alone])
+    run([jobs_that_begin, trainings_at_work, parts_at_work, models_of_jobs_that_run, jobs_that_are_cancelled,
+         models_that_are_stored, uploads_that_are_left_alone])
