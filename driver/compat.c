@@ -67,7 +67,10 @@ void compat_destroy(struct compat **compat)
     if (c != NULL) {
         http_server_destroy(&c->http);
         compat_socket_destroy(&c->socket);
-        offload_destroy(&c->helper); /* tasks whose clients have gone */
+        if (c->backend.settle != NULL) { /* tasks whose clients have gone */
+            c->backend.settle(c->backend.context);
+        }
+        offload_destroy(&c->helper);
         body_gate_destroy(&c->gate);
         bodies_destroy(&c->bodies);
         mem_free(c);
@@ -92,6 +95,11 @@ int compat_share(struct compat *c, const struct compat *with, struct err *err)
     int rc = http_server_share(c->http, with->http, err);
 
     return rc == 0 ? compat_socket_share(c->socket, with->socket, err) : rc;
+}
+
+bool compat_has_tasks(const struct compat *c)
+{
+    return c->helper != NULL || c->backend.run != NULL;
 }
 
 void compat_drain(struct compat *c)
@@ -164,21 +172,16 @@ int compat_apply(const struct compat_backend *backend,
                  struct err *err)
 {
     struct delta delta;
-    struct err why = {0};
     int rc = *reader == NULL
-                 ? compat_reader_create(backend->layout, reader, &why)
+                 ? compat_reader_create(backend->layout, reader, err)
                  : 0;
 
     if (rc == 0) {
-        rc = compat_reader_end(*reader, message, &delta, &why);
+        rc = compat_reader_end(*reader, message, &delta, err);
     }
     if (rc == 0) {
-        rc = backend->change(backend->context, &delta, &why);
+        rc = backend->change(backend->context, &delta, err);
     }
     compat_reader_destroy(reader);
-    if (rc != 0) {
-        backend->refused(backend->context, &why);
-        return err_set(err, why.code, "%s", why.msg);
-    }
-    return 0;
+    return rc;
 }

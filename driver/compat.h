@@ -41,7 +41,7 @@ struct compat_backend {
     void (*release)(void *handle);
     /* As ps_change(), with a message for people. */
     int (*change)(void *context, const struct delta *delta, struct err *err);
-    /* A request was refused. */
+    /* A request was refused. Called on the loop. */
     void (*refused)(void *context, const struct err *why);
     void *context;
     const struct compat_layout *layout;
@@ -51,6 +51,14 @@ struct compat_backend {
     /* read() and change() may be called from helper threads: large weights are
      * not touched on the loop then. */
     bool any_thread;
+    /* Or: large weights are touched when others let one. work(argument) is to
+     * be called then, on any thread, and done(argument) on the loop afterwards;
+     * NULL: see above. */
+    int (*run)(void *context, bool reads, void (*work)(void *argument),
+               void (*done)(void *argument), void *argument, struct err *err);
+    /* The ports close: done() of all that was begun is called before it
+     * returns, whether there was any work or not. */
+    void (*settle)(void *context);
 };
 
 /* As many bytes of updates at once as suit these weights. */

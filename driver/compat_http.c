@@ -150,7 +150,7 @@ static void send_weights(void *context, struct http_exchange *x)
     struct err err = {0};
     int rc;
 
-    if (c->helper != NULL) {
+    if (compat_has_tasks(c)) {
         start_task(c, x, true, on_read);
         return;
     }
@@ -175,12 +175,13 @@ static void update(struct compat *c, struct http_exchange *x)
     struct compat_reader *reader;
     struct err err = {0};
 
-    if (c->helper != NULL) {
+    if (compat_has_tasks(c)) {
         start_task(c, x, false, on_applied);
         return;
     }
     reader = take_reader(x);
     if (compat_apply(&c->backend, &reader, http_body(x), &err) != 0) {
+        c->backend.refused(c->backend.context, &err);
         http_reply_error(x, &err);
     } else {
         http_reply_text(x, 200, THANKS);

@@ -23,7 +23,7 @@ struct compat {
     struct compat_backend backend;
     struct bodies *bodies; /* owned, if there are no shared ones */
     struct body_gate *gate;
-    struct offload *helper; /* NULL: all is done on the loop */
+    struct offload *helper; /* of its own; or NULL */
     struct http_server *http;
     struct compat_socket_server *socket;
 };
@@ -53,13 +53,15 @@ void compat_answer_release(void *answer);
  * if there is no memory, compat_apply() will say so. */
 void compat_look(const struct compat_backend *backend,
                  struct compat_reader **reader, struct view so_far);
-/* It is whole: it is applied, or refused and reported. The reader, or NULL,
- * ends with it. */
+/* It is whole: it is applied, or refused, which is still to be reported. The
+ * reader, or NULL, ends with it. */
 int compat_apply(const struct compat_backend *backend,
                  struct compat_reader **reader, struct view message,
                  struct err *err) ERR_CHECKED;
 
-/* Work with large weights, on the helper. */
+/* Whether weights are touched in tasks; else on the loop, at once. */
+bool compat_has_tasks(const struct compat *compat);
+
 struct compat_task {
     struct compat *compat;
     void (*done)(void *owner, struct compat_task *task);
@@ -69,7 +71,8 @@ struct compat_task {
     struct body_room *room;
     struct compat_reader *reader;
     struct compat_answer *answer; /* of a read; the owner may take it */
-    int rc;
+    bool worked;
+    int rc; /* an error before it worked */
     struct err err;
 };
 /* A read, or an update whose body, room and reader the caller then puts in.

@@ -232,7 +232,7 @@ static void answer(struct conn *c)
     if (c->state != STATE_ANSWER) {
         enter(c, STATE_ANSWER);
     }
-    if (compat->helper == NULL) {
+    if (!compat_has_tasks(compat)) {
         rc = compat_answer_create(&compat->backend, &a, &err);
         have_answer(c, rc, a, &err);
         return;
@@ -332,9 +332,12 @@ static bool end_body(struct conn *c)
     struct err err = {0};
     int rc;
 
-    if (compat->helper == NULL) {
+    if (!compat_has_tasks(compat)) {
         rc = compat_apply(&compat->backend, &c->reader, buf_view(&c->body),
                           &err);
+        if (rc != 0) {
+            report(c, &err);
+        }
         body_room_leave(&c->room, &c->body);
         return applied(c, rc);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * compat_task: large weights are copied and changed on a helper thread of the
- * loop, which goes on with the others' small requests meanwhile. A task whose
- * client has left is finished, and tells nobody.
+ * compat_task: large weights are copied and changed on a helper thread, of the
+ * loop or where the backend says, and the loop goes on with the others' small
+ * requests meanwhile. A task whose client has left is finished, and tells
+ * nobody.
  */
 #include "driver/compat_parts.h"
 
@@ -24,6 +25,8 @@ static void work(void *argument)
     struct compat_task *t = argument;
     const struct compat_backend *backend = &t->compat->backend;
 
+    t->worked = true;
+    t->err.code = ERR_OK;
     t->rc = t->reads ? compat_answer_create(backend, &t->answer, &t->err)
                      : compat_apply(backend, &t->reader, buf_view(&t->body),
                                     &t->err);
@@ -32,7 +35,11 @@ static void work(void *argument)
 static void done(void *argument)
 {
     struct compat_task *t = argument;
+    const struct compat_backend *backend = &t->compat->backend;
 
+    if (t->worked && !t->reads && t->rc != 0) {
+        backend->refused(backend->context, &t->err);
+    }
     body_room_leave(&t->room, &t->body); /* the next one may come */
     if (t->owner != NULL) {
         t->done(t->owner, t);
@@ -50,6 +57,7 @@ int compat_task_create(struct compat *c, bool reads,
         return err_nomem(err);
     }
     t->compat = c;
+    t->rc = err_nomem(&t->err);
     t->reads = reads;
     t->done = on_done;
     t->owner = owner;
@@ -59,7 +67,11 @@ int compat_task_create(struct compat *c, bool reads,
 
 int compat_task_start(struct compat_task *t, struct err *err)
 {
-    int rc = offload_run(t->compat->helper, work, done, t, err);
+    const struct compat *c = t->compat;
+    int rc =
+        c->backend.run != NULL
+            ? c->backend.run(c->backend.context, t->reads, work, done, t, err)
+            : offload_run(c->helper, work, done, t, err);
 
     if (rc != 0) {
         task_free(t);

@@ -371,6 +371,7 @@ void job_destroy(struct job **out)
         job->engine->destroy(&job->run);
     }
     release_work(job);
+    job_end_parked(job);
     courier_destroy(&job->courier);
     journal_destroy(&job->events);
     journal_destroy(&job->log);

@@ -77,6 +77,7 @@ static void take_over(struct job *job, struct train *t,
 {
     t->model = l->model;
     t->training = l->training;
+    t->large = t->model->parameters > TRAIN_LARGE;
     t->first_kept = l->first_kept;
     t->before_ms = l->before_ms;
     t->complete = training_finished(t->training);
@@ -110,9 +111,6 @@ int train_start(struct job *job, void *loaded, bool *complete, struct err *err)
         *complete = t->complete && !job_spec_is_sharded(job->spec);
         rc = train_ports_open(job, err);
     }
-    if (rc == 0) {
-        train_off_begin(job);
-    }
     mem_free(l);
     return rc;
 }
@@ -124,9 +122,9 @@ void train_destroy(struct job *job)
     if (t == NULL) {
         return;
     }
+    train_ports_close(t); /* while a task of theirs is the job's */
     train_off_end(job);
     gather_destroy(&t->gather);
-    train_ports_close(t);
     train_dismiss(job);
     for (uint32_t i = 0; t->partitions != NULL && i < job->spec->workers; i++) {
         totals_destroy(&t->partitions[i].totals);

@@ -13,9 +13,20 @@ struct parked {
     struct parked *prev;
     struct parked *next;
     struct job *job;
-    struct http_exchange *x;
+    struct http_exchange *x; /* NULL: no request, but a call */
     job_handler *handler;
+    void (*call)(void *argument);
+    void *argument;
 };
+
+static void put_last(struct parked *p)
+{
+    struct job *job = p->job;
+
+    p->prev = job->parked_last;
+    *(p->prev != NULL ? &p->prev->next : &job->parked) = p;
+    job->parked_last = p;
+}
 
 static void take_off(struct parked *p)
 {
@@ -40,10 +51,22 @@ void job_wait(struct job *job, struct http_exchange *x, job_handler *handler)
         http_reply_problem(x, 503, "nomem", "out of memory");
         return;
     }
-    *p = (struct parked){job->parked_last, NULL, job, x, handler};
-    *(p->prev != NULL ? &p->prev->next : &job->parked) = p;
-    job->parked_last = p;
+    *p = (struct parked){.job = job, .x = x, .handler = handler};
+    put_last(p);
     http_hold(x, 0, NULL, on_gone, p);
+}
+
+int job_wait_call(struct job *job, void (*call)(void *argument), void *argument,
+                  struct err *err)
+{
+    struct parked *p = mem_zalloc(sizeof(*p));
+
+    if (p == NULL) {
+        return err_nomem(err);
+    }
+    *p = (struct parked){.job = job, .call = call, .argument = argument};
+    put_last(p);
+    return 0;
 }
 
 bool job_park(struct job *job, struct http_exchange *x, job_handler *handler)
@@ -55,14 +78,28 @@ bool job_park(struct job *job, struct http_exchange *x, job_handler *handler)
     return true;
 }
 
+static void handle(struct parked *p)
+{
+    struct parked now = *p;
+
+    take_off(p);
+    if (now.x != NULL) {
+        now.handler(now.job->daemon, now.x, now.job);
+    } else {
+        now.call(now.argument);
+    }
+}
+
 void job_handle_parked(struct job *job)
 {
     while (job->parked != NULL && job->occupied == 0) {
-        struct parked *p = job->parked;
-        struct http_exchange *x = p->x;
-        job_handler *handler = p->handler;
+        handle(job->parked);
+    }
+}
 
-        take_off(p);
-        handler(job->daemon, x, job);
+void job_end_parked(struct job *job)
+{
+    while (job->parked != NULL) {
+        handle(job->parked);
     }
 }

@@ -192,8 +192,13 @@ typedef void job_handler(struct daemon *d, struct http_exchange *x,
                          struct job *job);
 void job_wait(struct job *job, struct http_exchange *x, job_handler *handler);
 bool job_park(struct job *job, struct http_exchange *x, job_handler *handler);
+/* The same for what is no request: call(argument) then. */
+int job_wait_call(struct job *job, void (*call)(void *argument), void *argument,
+                  struct err *err) ERR_CHECKED;
 /* Handles those who wait, while the job is not occupied. */
 void job_handle_parked(struct job *job);
+/* The job is destroyed: no requests are left, and calls are made now. */
+void job_end_parked(struct job *job);
 
 /* Path of a file of the job; owned by the caller, NULL without memory. */
 char *job_path(const struct job *job, const char *name);

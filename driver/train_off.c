@@ -26,13 +26,6 @@ bool train_is_large(const struct job *job)
     return train_of(job)->large;
 }
 
-void train_off_begin(struct job *job)
-{
-    struct train *t = train_of(job);
-
-    t->large = t->model->parameters > TRAIN_LARGE && t->compat == NULL;
-}
-
 /* ---- the task ---- */
 
 /* What had to wait: the end first, then a snapshot, then requests. */

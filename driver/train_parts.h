@@ -73,6 +73,8 @@ struct train {
     bool want_finish;        /* likewise */
     bool salvage;            /* the job ends: what was learnt is to be kept */
     struct compat *compat;   /* ports of the Elephas protocol, or NULL */
+    struct port_task *port_tasks; /* what they have under way */
+    struct port_task *port_task;  /* of them, the job's task; or NULL */
     struct compat_layout *layout;
     unsigned http_port; /* 0: none */
     unsigned socket_port;
@@ -168,6 +170,16 @@ void train_ports_close(struct train *t);
 /* A reference to the current version with at least `count` values, which is
  * copied if need be; NULL without memory. */
 struct version *train_version(struct train *t, size_t count);
+/* Whether it is there already. */
+bool train_is_copied(const struct train *t, size_t count);
+/* A new one, held once. Touches nothing but the training and may run off the
+ * loop. */
+struct version *train_copy_version(const struct training *training,
+                                   size_t count);
+/* The copy is of the version now: it is shared from here on, and held once
+ * more.
+ */
+void train_share_version(struct job *job, struct version *v);
 
 /* What has changed since a version: ranges, and the floats in them. */
 struct changes {
@@ -242,9 +254,6 @@ int train_salvage(struct job *job, struct err *err) ERR_CHECKED;
 /* Parameters: 1 MiB. A model of so many is worked on on the loop. */
 #define TRAIN_LARGE ((size_t)256 << 10)
 
-/* At the end of the start: whether work on the values is done off the loop. Not
- * so of a training with Elephas ports. */
-void train_off_begin(struct job *job);
 /* The job's work ends: answers the owner of the task that runs, from which
  * nothing follows any more. */
 void train_off_end(struct job *job);

@@ -46,8 +46,8 @@ void version_put(void *version)
     }
 }
 
-static struct version *copy_version(const struct training *training,
-                                    size_t count)
+struct version *train_copy_version(const struct training *training,
+                                   size_t count)
 {
     struct version *v = mem_zalloc(sizeof(*v));
 
@@ -62,7 +62,7 @@ static struct version *copy_version(const struct training *training,
     return v;
 }
 
-static bool is_copied(const struct train *t, size_t count)
+bool train_is_copied(const struct train *t, size_t count)
 {
     const struct version *v = t->current;
 
@@ -72,14 +72,24 @@ static bool is_copied(const struct train *t, size_t count)
 
 struct version *train_version(struct train *t, size_t count)
 {
-    if (!is_copied(t, count)) {
+    if (!train_is_copied(t, count)) {
         version_put(t->current);
-        t->current = copy_version(t->training, count);
+        t->current = train_copy_version(t->training, count);
     }
     if (t->current != NULL) {
         t->current->refs++;
     }
     return t->current;
+}
+
+void train_share_version(struct job *job, struct version *v)
+{
+    struct train *t = train_of(job);
+
+    v->helper = job->daemon->vectors;
+    v->refs++;
+    version_put(t->current);
+    t->current = v;
 }
 
 int train_head(const struct job *job, uint64_t begin, uint64_t end,
@@ -233,19 +243,15 @@ static void copy_work(struct train_task *task)
 {
     struct copy_task *c = (struct copy_task *)task;
 
-    c->version = copy_version(task->training, (size_t)c->end);
+    c->version = train_copy_version(task->training, (size_t)c->end);
 }
 
 static void copy_done(struct train_task *task)
 {
     struct copy_task *c = (struct copy_task *)task;
-    struct train *t = task->train;
 
     if (c->version != NULL) {
-        c->version->helper = task->job->daemon->vectors;
-        version_put(t->current);
-        t->current = c->version;
-        c->version = NULL;
+        train_share_version(task->job, c->version);
         if (task->x != NULL && c->then != NULL) {
             give_model(task->job, task->x, c->then);
         } else if (task->x != NULL) {
@@ -303,7 +309,7 @@ void train_current(struct job *job, struct http_exchange *x,
                       "the model is put together at the end",
                       job->id);
         then(job->daemon, x, NULL, &err);
-    } else if (train_is_large(job) && !is_copied(t, model_values(t))) {
+    } else if (train_is_large(job) && !train_is_copied(t, model_values(t))) {
         begin_copy(job, x, 0, model_values(t), then, again);
     } else {
         give_model(job, x, then);
@@ -328,7 +334,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
     if (q->has_since && train_send_changes(job, x, q, begin, end)) {
         return;
     }
-    if (train_is_large(job) && !is_copied(t, (size_t)end)) {
+    if (train_is_large(job) && !train_is_copied(t, (size_t)end)) {
         begin_copy(job, x, begin, end, NULL, NULL);
     } else {
         send_copy(job, x, begin, end);

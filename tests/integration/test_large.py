@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Trainings of a large model: their values are worked on off the daemon's loop.
-What comes out is what the loop would have made of them, whoever is killed,
+What comes out is what comes out of one that is left alone, whoever is killed,
 stopped or goes away meanwhile, and small requests of others are not held up.
-
-A training with Elephas ports is worked on on the loop: it is what the others
-are compared with.
 """
+from http.client import HTTPException
 import json
 import os
 import signal
@@ -16,6 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from elephas_client import Http as ElephasHttp, Socket as ElephasSocket, pack  # noqa: E402
 from servers import Servers  # noqa: E402
 from system import System, run  # noqa: E402
 
@@ -82,8 +81,8 @@ def reaches(s, job, version):
     until(there)
 
 
-def on_the_loop(s, *options, epochs=12):
-    return result(s, begin(s, "--http-port", 0, *options, epochs=epochs))
+def left_alone(s, *options, epochs=12):
+    return result(s, begin(s, *options, epochs=epochs))
 
 
 class Asker(threading.Thread):
@@ -107,15 +106,16 @@ def the_same_bits_and_no_stall(s):
     write_input(s)
     for options in ((), ("--frequency", "batch"), ("--compress", "bf16")):
         epochs = 6 if options else 12
-        want = on_the_loop(s, *options, epochs=epochs)
-        job = begin(s, *options, epochs=epochs)
+        want = left_alone(s, *options, epochs=epochs)
+        job = begin(s, "--http-port", 0, *options, epochs=epochs)
         reaches(s, job, 1)
+        assert len(ElephasHttp(document(s, job)["http"]).get()) == 2
         asker = Asker(s)
         asker.start()
         got = result(s, job)
         asker.over = True
         asker.join()
-        assert got == want, f"{options}: not the values that the loop makes"
+        assert got == want, f"{options}: not the values of a training that was left alone"
         assert asker.count > 0 and asker.longest < LONGEST, (options, asker.count, asker.longest)
 
 
@@ -137,7 +137,7 @@ def updates_count_once(s):
 def stopped_and_killed_in_the_middle(s):
     s.daemon()
     write_input(s)
-    want = on_the_loop(s, epochs=16)
+    want = left_alone(s, epochs=16)
     job = begin(s, epochs=16)
     for how, version in ((signal.SIGTERM, 2), (signal.SIGKILL, 5), (signal.SIGTERM, 8)):
         reaches(s, job, version)
@@ -200,7 +200,7 @@ def parts_count_updates_once(s):
 def clients_that_leave(s):
     s.daemon()
     write_input(s)
-    want = on_the_loop(s)
+    want = left_alone(s)
     job = begin(s)
     reaches(s, job, 1)
     over = []
@@ -210,6 +210,89 @@ def clients_that_leave(s):
     over.append(True)
     leaver.join()
     assert got == want
+
+
+class Pusher(threading.Thread):
+    """An Elephas client: pushes zeros and pulls, until the ports are closed."""
+
+    def __init__(self, client):
+        super().__init__(daemon=True)
+        self.client, self.pushed, self.why = client, 0, None
+
+    def run(self):
+        zeros = [((SIDE, SIDE), "float32", bytes(4 * SIDE * SIDE)), ((SIDE, 1), "float32", bytes(4 * SIDE))]
+        try:
+            while True:
+                self.client.update(zeros)
+                self.pushed += 1
+                assert [a[0] for a in self.client.get()] == [(SIDE, SIDE), (SIDE, 1)]
+        except (OSError, AssertionError, HTTPException) as e:  # it may end in an answer
+            self.why = e
+
+
+def pushers(s, job):
+    d = document(s, job)
+    out = [Pusher(client(d[kind])) for client, kind in ((ElephasHttp, "http"), (ElephasSocket, "socket")) * 2]
+    for one in out:
+        one.start()
+    return out
+
+
+def leave_an_update(address):
+    """Half of one, and a whole one whose answer nobody reads."""
+    host, port = address.split(":")
+    body = pack([((SIDE, SIDE), "float32", bytes(4 * SIDE * SIDE)), ((SIDE, 1), "float32", bytes(4 * SIDE))])
+    for part in (body[:len(body) // 2], body):
+        with socket.create_connection((host, int(port)), timeout=30) as c:
+            c.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + part)
+
+
+PORTS = ["--mode", "asynchronous", "--http-port", 0, "--socket-port", 0]
+
+
+def elephas_clients_among_workers(s):
+    """Every update counts once, theirs and those of the workers."""
+    s.daemon()
+    write_input(s)
+    job = begin(s, *PORTS, epochs=15)
+    reaches(s, job, 1)
+    clients = pushers(s, job)
+    try:
+        leave_an_update(document(s, job)["http"])
+        left = 1
+    except OSError:
+        left = 0  # the training was through
+    got = end(s, job)
+    for one in clients:
+        one.join(30)
+        assert not one.is_alive()
+    pushed = sum(one.pushed for one in clients)
+    assert all(one.pushed > 1 for one in clients), [(one.pushed, one.why) for one in clients]
+    # what was under way when the ports closed counts or not, and the one that was left alone
+    assert 30 + pushed - 2 <= got["version"] <= 30 + pushed + len(clients) + left, (got["version"], pushed)
+
+
+def elephas_clients_of_jobs_that_end(s):
+    s.daemon()
+    write_input(s)
+    for how in ("cancel", "cancel", "stop", "kill"):
+        job = begin(s, *PORTS, epochs=1000)
+        reaches(s, job, 1)
+        clients = pushers(s, job)
+        until(lambda: all(one.pushed > 1 for one in clients))
+        if how == "cancel":
+            assert s.request("DELETE", f"/v1/jobs/{job}")[0] == 202
+            until(lambda: s.request("GET", f"/v1/jobs/{job}/model")[0] == 200)
+        else:
+            assert s.stop(signal.SIGTERM if how == "stop" else signal.SIGKILL) in (0, -signal.SIGKILL)
+            s.daemon()
+            reaches(s, job, 5)
+        for one in clients:
+            one.join(30)
+            assert not one.is_alive(), how
+        if how != "cancel":
+            assert s.request("DELETE", f"/v1/jobs/{job}")[0] == 202
+        until(lambda: document(s, job)["state"] == "cancelled")
 
 
 def readers_see_whole_versions(s):
@@ -249,4 +332,5 @@ def cancelled_in_the_middle(s):
 
 if __name__ == "__main__":
     run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, parts_on_several_servers,
-         parts_count_updates_once, clients_that_leave, readers_see_whole_versions, cancelled_in_the_middle])
+         parts_count_updates_once, clients_that_leave, elephas_clients_among_workers,
+         elephas_clients_of_jobs_that_end, readers_see_whole_versions, cancelled_in_the_middle])

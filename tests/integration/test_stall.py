@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from elephas_client import Http  # noqa: E402
 from large import INPUTS, PROTOBUF, Large  # noqa: E402
 from servers import Servers  # noqa: E402
 from system import System, run, values_of  # noqa: E402
@@ -136,6 +137,17 @@ def trainings_at_work(s):
         w.reach(job, 2)
         w.no_stall(f"a training at work: {mode} {more}", lambda j=job: w.reach(j, 8))
         w.ask("DELETE", f"/v1/jobs/{job}")
+    job = w.train(model, "asynchronous", 1000, http_port=0)
+    w.reach(job, 2)
+    w.no_stall("a training with an Elephas port", lambda: elephas_client(w, job))
+    w.no_stall("cancel of it", lambda: w.cancel(job))
+
+
+def elephas_client(w, job):
+    client = Http(w.document(job)["http"])
+    for _ in range(4):
+        client.update([(shape, dtype, bytes(len(data))) for shape, dtype, data in client.get()])
+    w.reach(job, w.document(job)["version"] + 3)
 
 
 def parts_at_work(s):
