@@ -121,7 +121,7 @@ void compat_answer_release(void *answer)
     struct compat_answer *a = answer;
 
     if (a != NULL) {
-        a->backend->release(a->view.handle);
+        a->release(a->view.handle);
         mem_free(a);
     }
 }
@@ -143,7 +143,7 @@ int compat_answer_create(const struct compat_backend *backend,
         mem_free(a);
         return rc;
     }
-    a->backend = backend;
+    a->release = backend->release;
     a->count = 2 * n;
     for (size_t i = 0; i < n; i++) {
         size_t begin;

@@ -37,7 +37,9 @@ struct compat {
 /* Weights on their way to a client: pieces that point into the layout and a
  * version, which is held until release. */
 struct compat_answer {
-    const struct compat_backend *backend;
+    /* Of the backend, which may be gone: a connection that is ended gives its
+     * output back in a later turn of the loop. */
+    void (*release)(void *handle);
     struct ps_view view;
     size_t count;
     struct view pieces[]; /* headers and numbers in turn */
