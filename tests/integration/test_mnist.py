@@ -11,7 +11,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from system import DATA, run  # noqa: E402
+from system import DATA, ROUNDING, distance, run  # noqa: E402
 
 COLUMNS = ["--label", "label", "--scale", 255]
 
@@ -75,7 +75,7 @@ def evaluation_does_not_depend_on_partitions(s):
         results.append(out.last["metrics"])
     for other in results[1:]:
         assert other["acc"] == results[0]["acc"], results
-        assert abs(other["loss"] - results[0]["loss"]) < 1e-6, results
+        assert abs(other["loss"] - results[0]["loss"]) < ROUNDING, results
 
 
 def prediction_keeps_the_order(s):
@@ -91,8 +91,8 @@ def prediction_keeps_the_order(s):
     assert lines[0] == ",".join(f"prediction_{i}" for i in range(10)), lines[0]
     assert len(lines) == 1001
     one, three = ([[float(v) for v in line.split(",")] for line in t.splitlines()[1:]] for t in texts)
-    worst = max(abs(a - b) for p, q in zip(one, three) for a, b in zip(p, q))
-    assert worst < 1e-6, worst
+    worst = max(map(distance, one, three))
+    assert worst < ROUNDING, worst
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from system import DATA, GOLDEN, Case, distance, run  # noqa: E402
+from system import DATA, GOLDEN, ROUNDING, Case, distance, run  # noqa: E402
 
 DIABETES = ["--data", f"{DATA}/diabetes.csv", "--label", "target", "--model", f"{DATA}/diabetes_mlp.keras"]
 PARAMETERS = 10 * 64 + 64 + 64 * 64 + 64 + 64 + 1
@@ -39,7 +39,7 @@ def batch_rounds_equal_one_process(s):
     one = trained_values(s, *common, "--workers", 1, "--batch-size", 64)
     for workers in (2, 4):
         many = trained_values(s, *common, "--workers", workers, "--batch-size", 64 // workers)
-        assert distance(many, one) < 1e-5, (workers, distance(many, one))
+        assert distance(many, one) < ROUNDING, (workers, distance(many, one))
 
 
 def history_of_batch_rounds_is_that_of_one_process(s):
@@ -50,7 +50,7 @@ def history_of_batch_rounds_is_that_of_one_process(s):
     assert list(one) == list(four) and {"loss", "mae", "val_loss", "val_mae"} <= set(one), list(one)
     for key, series in one.items():
         assert len(series) == 2, (key, series)
-        assert distance(four[key], series) < 1e-5, (key, series, four[key])
+        assert distance(four[key], series) < ROUNDING, (key, series, four[key])
 
 
 def epoch_rounds_with_one_worker_are_plain_training(s):
@@ -58,7 +58,7 @@ def epoch_rounds_with_one_worker_are_plain_training(s):
     common = ["--workers", 1, "--no-shuffle", "--epochs", 3, "--batch-size", 32]
     plain = trained_values(s, *common, "--frequency", "batch")
     epoch = trained_values(s, *common, "--frequency", "epoch")
-    assert distance(epoch, plain) < 1e-5, distance(epoch, plain)
+    assert distance(epoch, plain) < ROUNDING, distance(epoch, plain)
 
 
 def keras_traces_are_met(s):

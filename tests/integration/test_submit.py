@@ -18,7 +18,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from system import DATA, distance, run  # noqa: E402
+from system import DATA, ROUNDING, distance, run  # noqa: E402
 
 MODEL = f"{DATA}/diabetes_mlp.keras"
 CSV = f"{DATA}/diabetes.csv"
@@ -125,7 +125,7 @@ def predict_keeps_the_order(s):
         with open(path, encoding="utf-8") as f:
             files.append(f.read())
     one, three = ([float(x) for x in text.splitlines()[1:]] for text in files)
-    assert distance(three, one) < 1e-5  # other batches round otherwise in the last place
+    assert distance(three, one) < ROUNDING
     assert len(set(one)) > 400  # so that order shows
     assert files[0].splitlines()[0] == "prediction" and len(files[0].splitlines()) == 443
     out = expect(s.submit("predict", "--model", MODEL, "--data", CSV, "--label", "target", "--workers", 1,
@@ -300,7 +300,7 @@ def a_directory_tells_its_format(s):
                           (None, "svm/part-?.*")):
         words = ["--label", label] if label else []
         out = expect(s.submit(*base, *words, "--data", s.path(source)), 0)
-        assert distance(list(out.last["metrics"].values()), list(want.values())) < 1e-6, (source, out.last)
+        assert distance(list(out.last["metrics"].values()), list(want.values())) < ROUNDING, (source, out.last)
     expect(s.submit(*base, "--data", s.path("json")), 2, "label: missing")
     os.rename(s.path("svm/part-0.libsvm"), s.path("svm/part-0.parquet"))
     expect(s.submit(*base, "--label", "target", "--data", s.path("svm")), 2, "parquet cannot be read by the local")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from system import DATA, run  # noqa: E402
+from system import DATA, ROUNDING, distance, run  # noqa: E402
 
 MNIST = f"{DATA}/mnist_mlp.keras"
 PREDICT = ("predict", "--model", MNIST, "--scale", "255")
@@ -80,8 +80,8 @@ def predicts_the_same_from_every_format(s):
     assert good(s, *PREDICT, text=first) == want
     for batch in (1, 7, 64):
         got = good(s, *PREDICT, "--batch-size", str(batch), text=bare)
-        for a, b in zip(got.replace("\n", ",").split(",")[:-1], want.replace("\n", ",").split(",")[:-1], strict=True):
-            assert abs(float(a) - float(b)) < 1e-6
+        got, wanted = ([float(v) for v in text.replace("\n", ",").split(",")[:-1]] for text in (got, want))
+        assert distance(got, wanted) < ROUNDING
 
 
 def evaluates_sums(s):

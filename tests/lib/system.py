@@ -171,6 +171,11 @@ def varint(message, at):
             return value, at
 
 
+# What float32 leaves open: the rows of another batch are summed in another order,
+# and logits of some tens round in their sixth digit.
+ROUNDING = 1e-5
+
+
 def distance(got, want):
     """Largest |got - want| / (1 + |want|)."""
     if len(got) != len(want):

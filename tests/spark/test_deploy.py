@@ -15,7 +15,7 @@ import traceback
 import sparklib
 from cluster import marked
 from fixtures import Fixtures
-from system import DATA, ROOT, System
+from system import DATA, ROOT, ROUNDING, System
 
 SCRIPT = os.path.join(ROOT, "deploy", "spark", "standalone", "cluster.sh")
 
@@ -65,7 +65,7 @@ def evaluate(s, master):
     assert got["samples"] == want["samples"] == 1797, got
     assert got["metrics"].keys() == want["metrics"].keys(), (got, want)
     for name, value in want["metrics"].items():
-        assert abs(got["metrics"][name] - value) < 1e-5, (got, want)
+        assert abs(got["metrics"][name] - value) < ROUNDING, (got, want)
 
 
 def test_a_cluster_by_script(s):

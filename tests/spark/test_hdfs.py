@@ -8,6 +8,7 @@ import subprocess
 
 import sparklib
 from sparklib import DATA, HERE, ROOT
+from system import ROUNDING, distance
 
 HDFS = os.path.join(ROOT, "build", "hdfs")
 
@@ -71,7 +72,7 @@ def test_evaluation_reads_it(b):
                  "--data", f"{hdfs(b)}/data/digits/part-2.csv", *b.spark())
     assert got["samples"] == want["samples"] == 1797, got
     for name, value in want["metrics"].items():
-        assert abs(got["metrics"][name] - value) < 1e-6, (got, want)
+        assert abs(got["metrics"][name] - value) < ROUNDING, (got, want)
 
 
 def written(b, source, form, *more):
@@ -84,7 +85,8 @@ def written(b, source, form, *more):
     rows = b.read(out, form)
     got = [r["prediction"] if form != "csv" else [r[f"prediction_{k}"] for k in range(10)] for r in rows]
     assert len(got) == len(want)
-    assert all(abs(g - w) < 1e-6 for a, b_ in zip(got, want) for g, w in zip(a, b_))
+    worst = max(map(distance, got, want))
+    assert worst < ROUNDING, worst
     return rows
 
 

@@ -9,6 +9,7 @@ import threading
 
 import sparklib
 from sparklib import DATA, MNIST, MNIST_OPTIONS, TEST
+from system import ROUNDING, distance
 
 LOCAL = "local[2]"
 
@@ -42,9 +43,7 @@ def numbers(rows):
 
 def close(got, want):
     """The same but for the rounding of batches of other sizes."""
-    return len(got) == len(want) and all(
-        len(g) == len(w) and all(abs(a - b) <= 1e-6 * (1 + abs(b)) for a, b in zip(g, w))
-        for g, w in zip(got, want))
+    return len(got) == len(want) and max(map(distance, got, want)) < ROUNDING
 
 
 def test_evaluation_is_local(b):
@@ -53,7 +52,7 @@ def test_evaluation_is_local(b):
     for m in metrics[1:]:
         assert m["samples"] == metrics[0]["samples"] == 1000, m
         for name, value in metrics[0]["metrics"].items():
-            assert abs(m["metrics"][name] - value) < 1e-6, metrics
+            assert abs(m["metrics"][name] - value) < ROUNDING, metrics
 
 
 def test_predictions_come_through_the_daemon_in_order(b):
@@ -88,7 +87,7 @@ def test_data_sets_are_written_by_spark(b):
         assert len(rows) == len(wanted)
         for i, (row, expected) in enumerate(zip(rows, wanted)):
             got = row["prediction"] if form != "csv" else [row[f"prediction_{k}"] for k in range(10)]
-            assert max(abs(g - w) for g, w in zip(got, expected)) < 1e-6, (form, i, got, expected)
+            assert distance(got, expected) < ROUNDING, (form, i, got, expected)
             assert row["class"] == expected.index(max(expected)), (form, i)
             if form != "csv":
                 assert row["name"] == f"row {i}", row

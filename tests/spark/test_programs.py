@@ -10,6 +10,7 @@ import subprocess
 
 import sparklib
 from sparklib import DATA, ROOT
+from system import ROUNDING, distance
 
 EXAMPLES = os.path.join(ROOT, "deploy", "examples", "spark")
 
@@ -41,7 +42,7 @@ def check(b, output, want):
     rows = b.read(output, "parquet")
     assert len(rows) == len(want), len(rows)
     for row, expected in zip(rows, want):
-        assert max(abs(g - w) for g, w in zip(row["prediction"], expected)) < 1e-6, row
+        assert distance(row["prediction"], expected) < ROUNDING, row
     assert "label" in rows[0] and "p0" in rows[0]
 
 
