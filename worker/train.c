@@ -132,21 +132,33 @@ static int work(struct trainer *t, bool *done, struct err *err)
                : trainer_gradient_step(t, step, &t->at.next_step, err);
 }
 
-/* A daemon that was away may have come back from a snapshot that is older than
- * what this partition did last: then, and whenever a wait was in vain, the
- * partition joins again and goes on where it is told to. */
+/* Whether the partition must ask where it stands. A daemon that was away may
+ * have come back from a snapshot that is older than what the partition did
+ * last. If it was back before our next request, only a refusal shows it:
+ * *asked tells whether the last one was answered by joining already. */
+static bool is_lost(const struct trainer *t, int rc, bool *asked)
+{
+    bool away = shards_interruptions(t->shards) != t->interruptions;
+    bool refused = rc == ERR_STATE && !*asked;
+
+    *asked = rc == ERR_STATE;
+    if (rc == 0 && t->outcome == CLIENT_AGAIN) {
+        return true; /* a wait was in vain */
+    }
+    return t->outcome == CLIENT_OK &&
+           (refused || (away && (rc == 0 || rc == ERR_STATE)));
+}
+
+/* Who is lost joins again and goes on where it is told to. */
 static int run_steps(struct trainer *t, struct err *err)
 {
     bool done = false;
+    bool asked = false;
     int rc = 0;
 
     while (rc == 0 && !done && t->outcome == CLIENT_OK) {
-        bool away;
-
         rc = work(t, &done, err);
-        away = shards_interruptions(t->shards) != t->interruptions;
-        if ((rc == 0 && t->outcome == CLIENT_AGAIN) ||
-            (away && (rc == 0 || rc == ERR_STATE) && t->outcome == CLIENT_OK)) {
+        if (is_lost(t, rc, &asked)) {
             done = false;
             t->has_slots = t->has_slots && !t->elastic;
             rc = trainer_join(t, err);

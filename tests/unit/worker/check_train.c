@@ -282,6 +282,47 @@ START_TEST(a_daemon_that_fell_back_is_caught_up_with)
 }
 END_TEST
 
+/* It was back before the worker's next request: all that is seen of it is that
+ * an update is refused. */
+START_TEST(a_daemon_that_fell_back_unnoticed_is_caught_up_with)
+{
+    for (int asynchronous = 0; asynchronous < 2; asynchronous++) {
+        struct scene s;
+
+        scene_start(&s, true);
+        s.master.asynchronous = asynchronous != 0;
+        s.master.old_step = 3;
+        s.master.forget_at = 5;
+        s.master.quietly = true;
+        scene_run(&s, false);
+        ck_assert(s.master.forgot);
+        ck_assert_uint_eq(s.master.joins, 2);
+        ck_assert_uint_eq(s.master.next_step, s.master.version);
+        ck_assert_uint_eq(s.master.next_validation, EPOCHS);
+        if (asynchronous == 0) {
+            scene_check(&s, 0);
+        }
+        scene_stop(&s);
+    }
+}
+END_TEST
+
+START_TEST(an_update_that_is_refused_again_ends_the_work)
+{
+    struct scene s;
+    char line[200];
+    bool got = false;
+    struct err err = {0};
+
+    scene_start(&s, true);
+    s.master.refuse_at = 5;
+    ck_assert_int_eq(run_worker(s.fake.url, ROWS, line, &got, &err), ERR_STATE);
+    ck_assert_uint_eq(s.master.joins, 2);
+    ck_assert_uint_eq(s.master.next_step, 5);
+    scene_stop(&s);
+}
+END_TEST
+
 /* With one worker a delta of parameters and slots of its own are the same
  * loop again. */
 START_TEST(asynchronous_steps_keep_their_slots)
@@ -408,6 +449,8 @@ static TCase *all(void)
     tcase_add_test(tc, superseded_attempts_end);
     tcase_add_test(tc, waits_as_long_as_it_takes);
     tcase_add_test(tc, a_daemon_that_fell_back_is_caught_up_with);
+    tcase_add_test(tc, a_daemon_that_fell_back_unnoticed_is_caught_up_with);
+    tcase_add_test(tc, an_update_that_is_refused_again_ends_the_work);
     tcase_add_test(tc, asynchronous_steps_keep_their_slots);
     tcase_add_test(tc, steps_may_have_several_batches);
     tcase_add_loop_test(tc, elastic_weights_stay_with_the_worker, 0, 4);

@@ -50,10 +50,12 @@ struct master {
     /* faults */
     uint64_t stop_at;      /* step from which on the job is over */
     uint64_t supersede_at; /* step that is told it is superseded */
+    uint64_t refuse_at;    /* step that is refused by 409, always */
     uint64_t not_yet;      /* so often 204 */
     uint64_t unjoined_at;  /* step at which it has forgotten who joined */
     bool unjoined;
     uint64_t forget_at; /* step at which it falls back, after a 503 */
+    bool quietly; /* or so soon that nobody sees it: 409 */
     bool forgot;
     struct model_state old; /* state it falls back to, of old_step */
     uint64_t old_step;
@@ -215,7 +217,7 @@ static inline void take_update(struct master *m, struct view body,
         answer.status = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_SUPERSEDED;
     } else if (u->step < m->next_step) {
         answer.status = ELEPHAS__V1__UPDATE_STATUS__UPDATE_STATUS_DUPLICATE;
-    } else if (u->step > m->next_step) {
+    } else if (u->step > m->next_step || u->step == m->refuse_at) {
         reply->status = 409; /* "has not come yet" */
     } else if (u->step == m->forget_at && !m->forgot) {
         /* dies, and comes back from an old snapshot */
@@ -223,7 +225,7 @@ static inline void take_update(struct master *m, struct view body,
         copy_state(m, &m->old, &m->state);
         m->next_step = m->old_step;
         m->version = m->old_step;
-        reply->status = 503;
+        reply->status = m->quietly ? 409 : 503;
     } else {
         apply(m, u, values);
         if (m->next_step == m->old_step) {
@@ -351,6 +353,7 @@ static inline void master_init(struct master *m)
     m->shuffle = true;
     m->stop_at = UINT64_MAX;
     m->supersede_at = UINT64_MAX;
+    m->refuse_at = UINT64_MAX;
     m->forget_at = UINT64_MAX;
     m->old_step = UINT64_MAX;
     m->unjoined_at = UINT64_MAX;
