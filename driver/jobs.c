@@ -393,17 +393,27 @@ static struct job *find_whole_id(struct jobs *jobs, const char *id)
     return NULL;
 }
 
+/* A name may be given again. Who says it means the job that has not ended (of
+ * these, one must be meant: *n), else the last one that had it. */
 static struct job *find_name(struct jobs *jobs, const char *name, size_t *n)
 {
-    struct job *found = NULL;
+    struct job *live = NULL;
+    struct job *last = NULL;
 
     for (struct job *j = jobs->first; j != NULL; j = j->next) {
-        if (j->spec->name != NULL && strcmp(j->spec->name, name) == 0) {
-            found = j;
+        if (j->spec->name == NULL || strcmp(j->spec->name, name) != 0) {
+            continue;
+        }
+        last = j;
+        if (!job_state_ended(j->state)) {
+            live = j;
             ++*n;
         }
     }
-    return found;
+    if (live == NULL && last != NULL) {
+        *n = 1;
+    }
+    return live != NULL ? live : last;
 }
 
 static struct job *find_beginning(struct jobs *jobs, const char *start,

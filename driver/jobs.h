@@ -94,8 +94,8 @@ void jobs_schedule(struct jobs *jobs);
 /* A new job from a checked spec, which moves in on success. */
 int jobs_add(struct jobs *jobs, struct job_spec **spec, const char *model,
              struct job **out, struct err *err) ERR_CHECKED;
-/* By id, else by name, else by an unambiguous beginning of an id.
- * ERR_NOT_FOUND, ERR_INVALID (ambiguous). */
+/* By id, else by name (the job that has not ended, else the newest), else by an
+ * unambiguous beginning of an id. ERR_NOT_FOUND, ERR_INVALID (ambiguous). */
 int jobs_find(struct jobs *jobs, const char *name, struct job **out,
               struct err *err) ERR_CHECKED;
 /* Whether a running job with this worker token uses the model. */

@@ -381,6 +381,26 @@ def the_model_is_written(s):
     assert evaluated.status == 0, evaluated.err
 
 
+def a_name_may_be_used_again(s):
+    """A name means the job that has not ended, else the last one that had it."""
+    s.daemon()
+    jobs = []
+    for _ in range(3):
+        ready = start(s, "--name", "again")
+        assert stop(s, "again")["job"] == ready["job"]
+        assert not listening(ready["http"])
+        jobs.append(ready["job"])
+    assert s.get_json("/v1/jobs/again")["id"] == jobs[-1]
+    twins = [start(s, "--name", "again")["job"] for _ in range(2)]
+    out = s.submit("ps", "stop", "again")
+    assert out.status == 2 and "2 jobs" in out.err, (out.status, out.err)
+    assert s.submit("cancel", twins[1]).status == 0
+    assert stop(s, "again")["job"] == twins[0]
+    s.stop()
+    s.daemon()
+    assert s.get_json("/v1/jobs/again")["id"] == twins[1]  # the newest, not the one that ended last
+
+
 def a_port_in_use_is_named(s):
     s.daemon()
     with socket.create_server(("127.0.0.1", 0)) as busy:
@@ -479,5 +499,5 @@ if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
          a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
          large_updates_take_turns, a_stop_frees_ports_threads_and_memory, the_model_is_written,
-         a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
+         a_name_may_be_used_again, a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
          what_is_not_possible_is_said])
