@@ -18,6 +18,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #define REOPEN_MS 200
 #define MAX_LISTENERS 16
 #define MAX_SETS 64
+#define FREE_PORT_TRIES 16
 
 /* Of all sets that share; the last one frees it. */
 struct listen_group {
@@ -320,29 +322,75 @@ static void set_port(struct sockaddr *address, unsigned port)
     }
 }
 
+/* *absent: the machine has no such address, or no such kind of them. */
 static int listen_on(struct listen_set *s, const struct addrinfo *ai,
-                     const char *host, unsigned *port, struct err *err)
+                     const char *host, unsigned port, bool *absent,
+                     struct err *err)
 {
+    struct sockaddr_storage to;
     struct evconnlistener *listener;
 
-    set_port(ai->ai_addr, *port);
+    memcpy(&to, ai->ai_addr, ai->ai_addrlen);
+    set_port((struct sockaddr *)&to, port);
     listener = evconnlistener_new_bind(
         s->base, on_accept, s,
         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-        BACKLOG, ai->ai_addr, (int)ai->ai_addrlen);
+        BACKLOG, (struct sockaddr *)&to, (int)ai->ai_addrlen);
     if (listener == NULL) {
         int number = errno;
 
+        *absent = number == EADDRNOTAVAIL || number == EAFNOSUPPORT;
         return err_errno(err,
                          number == EADDRINUSE ? ERR_STATE
                          : number == EACCES   ? ERR_DENIED
                                               : ERR_IO,
-                         number, "cannot listen on %s:%u", host, *port);
+                         number, "cannot listen on %s:%u", host, port);
     }
     evconnlistener_set_error_cb(listener, on_error);
     s->listeners[s->count++] = listener;
-    *port = port_of(evconnlistener_get_fd(listener));
     return 0;
+}
+
+/* The same address may be named twice. */
+static bool is_repeated(const struct addrinfo *found, const struct addrinfo *ai)
+{
+    for (; found != ai; found = found->ai_next) {
+        if (found->ai_addrlen == ai->ai_addrlen &&
+            memcmp(found->ai_addr, ai->ai_addr, ai->ai_addrlen) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One port on all addresses, or on none. */
+static int listen_all(struct listen_set *s, const struct addrinfo *found,
+                      const char *host, unsigned *port, struct err *err)
+{
+    size_t before = s->count;
+    bool absent = true;
+    struct err why = {0};
+    int rc = 0;
+
+    for (const struct addrinfo *ai = found;
+         ai != NULL && s->count < MAX_LISTENERS && (rc == 0 || absent);
+         ai = ai->ai_next) {
+        if (is_repeated(found, ai)) {
+            continue;
+        }
+        absent = false;
+        rc = listen_on(s, ai, host, *port, &absent, &why);
+        if (rc == 0) {
+            *port = port_of(evconnlistener_get_fd(s->listeners[s->count - 1]));
+        }
+    }
+    if (rc == 0 || (absent && s->count != before)) {
+        return 0;
+    }
+    while (s->count != before) {
+        evconnlistener_free(s->listeners[--s->count]);
+    }
+    return err_set(err, why.code, "%s", why.msg);
 }
 
 int listen_add(struct listen_set *s, const char *host, unsigned want_port,
@@ -357,12 +405,12 @@ int listen_add(struct listen_set *s, const char *host, unsigned want_port,
         return err_set(err, ERR_INVALID, "cannot listen on %s: %s", host,
                        gai_strerror(rc));
     }
-    *port = want_port;
-    for (const struct addrinfo *ai = found;
-         rc == 0 && ai != NULL && s->count < MAX_LISTENERS; ai = ai->ai_next) {
-        rc = listen_on(s, ai, host, port, ai == found ? err : NULL);
-        if (ai != found) {
-            rc = 0;
+    /* what is free on one address may be in use on the next */
+    for (int tries = want_port == 0 ? FREE_PORT_TRIES : 1; tries > 0; tries--) {
+        *port = want_port;
+        rc = listen_all(s, found, host, port, err);
+        if (rc != ERR_STATE) {
+            break;
         }
     }
     freeaddrinfo(found);

@@ -28,9 +28,9 @@ int listen_create(struct event_base *base,
 void listen_destroy(struct listen_set **set);
 
 /* Binds and listens. A name may stand for several addresses ("localhost" often
- * for two): the first one must work, the others may. Port 0 takes a free one;
- * *port is what was taken. ERR_INVALID (no such address), ERR_STATE (in use),
- * ERR_DENIED. */
+ * for two): the port is opened on all that the machine has, or on none. Port 0
+ * takes a free one; *port is what was taken. ERR_INVALID (no such name),
+ * ERR_STATE (in use), ERR_DENIED. */
 int listen_add(struct listen_set *set, const char *host, unsigned want_port,
                unsigned *port, struct err *err) ERR_CHECKED;
 /* Accepts from the sockets of another set too, which may be on the loop of

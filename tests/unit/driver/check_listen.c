@@ -12,6 +12,8 @@
 #include <event2/event.h>
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -184,6 +186,107 @@ START_TEST(what_was_given_and_not_taken_is_closed)
 }
 END_TEST
 
+/* ---- names of several addresses ---- */
+
+typedef int look_up(const char *host, const char *service,
+                    const struct addrinfo *hints, struct addrinfo **found);
+
+/* As on most machines "localhost" has them: in this order, and twice where
+ * /etc/hosts says so. "half" has one that is of no machine (RFC 5737). */
+int getaddrinfo(const char *host, const char *service,
+                const struct addrinfo *hints, struct addrinfo **found)
+{
+    static const char *const both[] = {"127.0.0.1", "127.0.0.1", "::1", NULL};
+    static const char *const half[] = {"192.0.2.1", "127.0.0.1", NULL};
+    union {
+        void *object;
+        look_up *call;
+    } real = {dlsym(RTLD_NEXT, "getaddrinfo")};
+    const char *const *names = strcmp(host, "both") == 0   ? both
+                               : strcmp(host, "half") == 0 ? half
+                                                           : NULL;
+    int rc = 0;
+
+    if (names == NULL) {
+        return real.call(host, service, hints, found);
+    }
+    for (; rc == 0 && *names != NULL; names++) {
+        rc = real.call(*names, service, hints, found);
+        while (rc == 0 && *found != NULL) {
+            found = &(*found)->ai_next;
+        }
+    }
+    return rc;
+}
+
+static int listens_at(const struct sockaddr *to, socklen_t len)
+{
+    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = connect(fd, to, len);
+
+    (void)close(fd);
+    return rc == 0;
+}
+
+static struct sockaddr_in6 loopback6(unsigned port)
+{
+    return (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                 .sin6_port = htons((uint16_t)port),
+                                 .sin6_addr = in6addr_loopback};
+}
+
+static int listens(int family, unsigned port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = loopback6(port);
+
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return family == AF_INET
+               ? listens_at((struct sockaddr *)(void *)&v4, sizeof(v4))
+               : listens_at((struct sockaddr *)(void *)&v6, sizeof(v6));
+}
+
+START_TEST(a_port_is_open_on_all_addresses_or_on_none)
+{
+    struct sockaddr_in6 v6 = loopback6(0);
+    socklen_t len = sizeof(v6);
+    struct side *s = &f.sides[0];
+    struct err err = {0};
+    unsigned port;
+    int busy = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (busy < 0 ||
+        bind(busy, (struct sockaddr *)(void *)&v6, sizeof(v6)) != 0) {
+        return; /* a machine without IPv6 */
+    }
+    ck_assert_int_eq(listen(busy, 1), 0);
+    ck_assert_int_eq(getsockname(busy, (struct sockaddr *)(void *)&v6, &len),
+                     0);
+    ck_assert_int_eq(
+        listen_add(s->set, "both", ntohs(v6.sin6_port), &port, &err),
+        ERR_STATE);
+    ck_assert_ptr_nonnull(strstr(err.msg, "in use"));
+    ck_assert(!listens(AF_INET, ntohs(v6.sin6_port)));
+    unit_ok(listen_add(s->set, "both", 0, &port, &err), &err);
+    ck_assert(listens(AF_INET, port) && listens(AF_INET6, port));
+    (void)close(busy);
+}
+END_TEST
+
+START_TEST(an_address_that_is_not_there_is_passed_over)
+{
+    struct side *s = &f.sides[0];
+    struct err err = {0};
+    unsigned port;
+
+    unit_ok(listen_add(s->set, "half", 0, &port, &err), &err);
+    ck_assert(listens(AF_INET, port));
+    ck_assert_int_eq(listen_add(s->set, "192.0.2.1", 0, &port, &err), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.msg, "192.0.2.1"));
+}
+END_TEST
+
 static int sweep(void *state, struct err *err)
 {
     struct listen_set *sets[2] = {NULL, NULL};
@@ -212,6 +315,16 @@ START_TEST(survives_no_memory)
 }
 END_TEST
 
+static TCase *addresses(void)
+{
+    TCase *tc = tcase_create("addresses");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, a_port_is_open_on_all_addresses_or_on_none);
+    tcase_add_test(tc, an_address_that_is_not_there_is_passed_over);
+    return tc;
+}
+
 static TCase *sharing(void)
 {
     TCase *tc = tcase_create("sharing");
@@ -226,4 +339,4 @@ static TCase *sharing(void)
     return tc;
 }
 
-UNIT_MAIN("listen", sharing)
+UNIT_MAIN("listen", sharing, addresses)
