@@ -213,7 +213,6 @@ int compat_http_create(struct compat *c, struct err *err)
 
     http_options_init(&o);
     o.max_body = UINT64_MAX; /* on_head() knows better */
-    o.max_connections = 16384;
     o.gate = c->gate;
     o.on_head = on_head;
     o.on_body = on_body;

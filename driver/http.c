@@ -19,7 +19,7 @@ void http_options_init(struct http_options *options)
     options->head_ms = 10000;
     options->idle_ms = 300000;
     options->stall_ms = 30000;
-    options->max_connections = 4096;
+    options->max_connections = 16384;
 }
 
 static void on_accept(void *context, int fd)

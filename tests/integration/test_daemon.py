@@ -351,6 +351,29 @@ def slow_clients(s):
 
 # ---- start -----------------------------------------------------------------
 
+def many_idle_connections(s):
+    """Of kept connections there may be more than the 4096 that were the limit."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = min(4400, most[1] - 100)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most[1], most[1]))
+    s.daemon()
+    host, port = s.url.split("//")[1].split(":")
+    idle = []
+    try:
+        for _ in range(many):
+            c = socket.create_connection((host, int(port)), timeout=10)
+            c.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert c.recv(1000).startswith(b"HTTP/1.1 200 "), len(idle)
+            idle.append(c)
+        began = time.monotonic()
+        assert ask(s, "GET", "/v1/jobs")[0] == 200
+        assert time.monotonic() - began < 1
+    finally:
+        for c in idle:
+            c.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
+
 def start(s, *options):
     return subprocess.run([f"{s.bin}/elephasd", *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           timeout=20, check=False)
@@ -846,7 +869,8 @@ if __name__ == "__main__":
     only = sys.argv[2:]
     run([to_the_end(t) for t in [pages_for_people_and_probes, bad_requests, requests_that_do_not_fit_the_model, tokens,
          tokens_elsewhere_than_on_loopback, a_workers_token_is_good_for_its_job_only, bodies_over_the_limit,
-         files_that_may_not_grow, not_http_at_all, slow_clients, starts_that_fail, detached, two_side_by_side, a_job_from_end_to_end,
+         files_that_may_not_grow, not_http_at_all, slow_clients, many_idle_connections, starts_that_fail,
+         detached, two_side_by_side, a_job_from_end_to_end,
          other_jobs_use_a_jobs_model, the_queue_keeps_its_order,
          a_name_comes_before_the_beginning_of_an_id, jobs_side_by_side_do_not_mix,
          cancel_ends_the_workers, cancel_ends_workers_that_do_not_want_to, a_worker_that_refuses_its_rows,
