@@ -55,7 +55,7 @@ struct master {
     uint64_t unjoined_at;  /* step at which it has forgotten who joined */
     bool unjoined;
     uint64_t forget_at; /* step at which it falls back, after a 503 */
-    bool quietly; /* or so soon that nobody sees it: 409 */
+    bool quietly;       /* or so soon that nobody sees it: 409 */
     bool forgot;
     struct model_state old; /* state it falls back to, of old_step */
     uint64_t old_step;
