@@ -18,7 +18,7 @@
  * references while their bytes are on the way. */
 struct version {
     unsigned refs;
-    struct offload *helper; /* frees it, if it is large; or NULL */
+    struct daemon *daemon; /* whose helper frees it, if it is large; or NULL */
     uint64_t version;
     float *values;
     size_t count;

@@ -40,8 +40,9 @@ void version_put(void *version)
     if (v == NULL || --v->refs != 0) {
         return;
     }
-    if (v->helper == NULL ||
-        offload_run(v->helper, free_version, nothing, v, NULL) != 0) {
+    /* a client who reads slowly may have it longer than there is a helper */
+    if (v->daemon == NULL || v->daemon->vectors == NULL ||
+        offload_run(v->daemon->vectors, free_version, nothing, v, NULL) != 0) {
         free_version(v);
     }
 }
@@ -86,7 +87,7 @@ void train_share_version(struct job *job, struct version *v)
 {
     struct train *t = train_of(job);
 
-    v->helper = job->daemon->vectors;
+    v->daemon = job->daemon;
     v->refs++;
     version_put(t->current);
     t->current = v;

@@ -212,6 +212,31 @@ def clients_that_leave(s):
     assert got == want
 
 
+def slow_readers_at_the_stop(s):
+    """What they are sent is given back after everything else."""
+    os.environ["MALLOC_PERTURB_"] = "165"  # what is freed cannot be used
+    try:
+        s.daemon()
+    finally:
+        del os.environ["MALLOC_PERTURB_"]
+    write_input(s)
+    job = begin(s, "--mode", "asynchronous", "--http-port", 0, epochs=1000)
+    reaches(s, job, 1)
+    readers = []
+    for address, path in ((s.url[7:], f"/v1/jobs/{job}/parameters"), (s.url[7:], f"/v1/jobs/{job}/model"),
+                          (document(s, job)["http"], "/parameters")):
+        host, port = address.split(":")
+        c = socket.socket()
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.connect((host, int(port)))
+        c.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert c.recv(15) == b"HTTP/1.1 200 OK", path
+        readers.append(c)
+    assert s.stop() == 0
+    for c in readers:
+        c.close()
+
+
 class Pusher(threading.Thread):
     """An Elephas client: pushes zeros and pulls, until the ports are closed."""
 
@@ -332,5 +357,5 @@ def cancelled_in_the_middle(s):
 
 if __name__ == "__main__":
     run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, parts_on_several_servers,
-         parts_count_updates_once, clients_that_leave, elephas_clients_among_workers,
+         parts_count_updates_once, clients_that_leave, slow_readers_at_the_stop, elephas_clients_among_workers,
          elephas_clients_of_jobs_that_end, readers_see_whole_versions, cancelled_in_the_middle])
