@@ -310,6 +310,7 @@ void train_finish(struct job *job)
     if (t->want_finish) {
         return;
     }
+    train_ports_close(t); /* what came later would be said to be counted */
     if (job_spec_is_sharded(job->spec)) {
         train_gather(job);
         return;

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -212,6 +213,19 @@ def clients_that_leave(s):
     assert got == want
 
 
+def slow_reader(address, path):
+    host, port = address.split(":")
+    c = socket.socket()
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.connect((host, int(port)))
+    c.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return c
+
+
+def has_begun(c):
+    assert c.recv(15) == b"HTTP/1.1 200 OK"
+
+
 def slow_readers_at_the_stop(s):
     """What they are sent is given back after everything else."""
     os.environ["MALLOC_PERTURB_"] = "165"  # what is freed cannot be used
@@ -222,33 +236,29 @@ def slow_readers_at_the_stop(s):
     write_input(s)
     job = begin(s, "--mode", "asynchronous", "--http-port", 0, epochs=1000)
     reaches(s, job, 1)
-    readers = []
-    for address, path in ((s.url[7:], f"/v1/jobs/{job}/parameters"), (s.url[7:], f"/v1/jobs/{job}/model"),
-                          (document(s, job)["http"], "/parameters")):
-        host, port = address.split(":")
-        c = socket.socket()
-        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        c.connect((host, int(port)))
-        c.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert c.recv(15) == b"HTTP/1.1 200 OK", path
-        readers.append(c)
+    readers = [slow_reader(s.url[7:], f"/v1/jobs/{job}/parameters"), slow_reader(s.url[7:], f"/v1/jobs/{job}/model"),
+               slow_reader(document(s, job)["http"], "/parameters")]
+    for c in readers:
+        has_begun(c)
     assert s.stop() == 0
     for c in readers:
         c.close()
 
 
 class Pusher(threading.Thread):
-    """An Elephas client: pushes zeros and pulls, until the ports are closed."""
+    """An Elephas client: pushes zeros (but for the last) and pulls, until the ports are closed."""
 
-    def __init__(self, client):
+    def __init__(self, client, last=0.0):
         super().__init__(daemon=True)
         self.client, self.pushed, self.why = client, 0, None
+        self.last = struct.pack("<f", last)  # of the first layer's weights
 
     def run(self):
-        zeros = [((SIDE, SIDE), "float32", bytes(4 * SIDE * SIDE)), ((SIDE, 1), "float32", bytes(4 * SIDE))]
+        wide = bytes(4 * SIDE * SIDE - 4) + self.last
+        delta = [((SIDE, SIDE), "float32", wide), ((SIDE, 1), "float32", bytes(4 * SIDE))]
         try:
             while True:
-                self.client.update(zeros)
+                self.client.update(delta)
                 self.pushed += 1
                 assert [a[0] for a in self.client.get()] == [(SIDE, SIDE), (SIDE, 1)]
         except (OSError, AssertionError, HTTPException) as e:  # it may end in an answer
@@ -295,6 +305,36 @@ def elephas_clients_among_workers(s):
     assert all(one.pushed > 1 for one in clients), [(one.pushed, one.why) for one in clients]
     # what was under way when the ports closed counts or not, and the one that was left alone
     assert 30 + pushed - 2 <= got["version"] <= 30 + pushed + len(clients) + left, (got["version"], pushed)
+
+
+def elephas_updates_that_are_acknowledged_are_in_the_model(s):
+    """Also while the training ends: the ports close before it is packed."""
+    s.daemon()
+    write_input(s)
+    with open(s.path("d.csv"), encoding="utf-8") as f:
+        rows = [line.split(",") for line in f]
+    with open(s.path("d.csv"), "w", encoding="utf-8") as f:
+        for row in rows:  # workers do not touch the last weights
+            f.write(",".join([*row[:SIDE - 1], "0", row[SIDE]]))
+    job = begin(s, *PORTS, epochs=4)
+    reaches(s, job, 1)
+    address = document(s, job)["http"]
+    clients = [Pusher(ElephasHttp(address), last=1.0) for _ in range(3)]
+    for one in clients:
+        one.start()
+    until(lambda: all(one.pushed > 0 for one in clients))
+    models = os.path.join(s.state, "models")
+    os.rename(models, models + ".away")  # to finish takes long
+    until(lambda: document(s, job)["state"] == "finishing")
+    time.sleep(0.5)
+    os.rename(models + ".away", models)
+    end(s, job)
+    for one in clients:
+        one.join(30)
+        assert not one.is_alive()
+    counted = -round(s.model_values(job, PARAMETERS)[SIDE * SIDE - 1])
+    acknowledged = sum(one.pushed for one in clients)
+    assert acknowledged <= counted <= acknowledged + len(clients), (acknowledged, counted)
 
 
 def elephas_clients_of_jobs_that_end(s):
@@ -358,4 +398,5 @@ def cancelled_in_the_middle(s):
 if __name__ == "__main__":
     run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, parts_on_several_servers,
          parts_count_updates_once, clients_that_leave, slow_readers_at_the_stop, elephas_clients_among_workers,
-         elephas_clients_of_jobs_that_end, readers_see_whole_versions, cancelled_in_the_middle])
+         elephas_updates_that_are_acknowledged_are_in_the_model, elephas_clients_of_jobs_that_end,
+         readers_see_whole_versions, cancelled_in_the_middle])
