@@ -144,17 +144,30 @@ static int start(struct port_task *p, struct err *err)
     return rc;
 }
 
+/* Whether all that a reader needs is there: nothing is copied for it. */
+static bool is_ready(const struct train *t, bool reads)
+{
+    return reads && train_is_copied(t, t->model->parameters);
+}
+
 /* Its turn has come. */
 static void start_parked(void *argument)
 {
     struct port_task *p = argument;
+    struct train *t;
 
     if (p->done == NULL) { /* the ports are closed */
         mem_free(p);
-    } else if (start(p, NULL) != 0) {
-        finish(train_of(p->job), p);
-        mem_free(p);
+        return;
     }
+    t = train_of(p->job);
+    if (is_ready(t, p->reads)) { /* the reader before it had it copied */
+        p->work(p->argument);
+    } else if (start(p, NULL) == 0) {
+        return;
+    }
+    finish(t, p);
+    mem_free(p);
 }
 
 static int run(void *context, bool reads, void (*work)(void *argument),
@@ -165,8 +178,7 @@ static int run(void *context, bool reads, void (*work)(void *argument),
     struct port_task *p;
     int rc;
 
-    if (reads && job->occupied == 0 &&
-        train_is_copied(t, t->model->parameters)) {
+    if (job->occupied == 0 && is_ready(t, reads)) {
         work(argument);
         done(argument);
         return 0;

@@ -226,6 +226,11 @@ def has_begun(c):
     assert c.recv(15) == b"HTTP/1.1 200 OK"
 
 
+def memory(s):
+    with open(f"/proc/{s.process.pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmRSS"))
+
+
 def slow_readers_at_the_stop(s):
     """What they are sent is given back after everything else."""
     os.environ["MALLOC_PERTURB_"] = "165"  # what is freed cannot be used
@@ -360,6 +365,31 @@ def elephas_clients_of_jobs_that_end(s):
         until(lambda: document(s, job)["state"] == "cancelled")
 
 
+def idle_workers(s):
+    """A directory of workers that do nothing but wait."""
+    os.makedirs(s.path("idle"))
+    with open(s.path("idle/elephas-worker"), "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\nexec sleep 100\n")
+    os.chmod(s.path("idle/elephas-worker"), 0o755)
+    return s.path("idle")
+
+
+def elephas_readers_share_a_copy(s):
+    """Those who wait for the first one's copy are sent it too."""
+    s.daemon("--workers-dir", idle_workers(s))
+    write_input(s)
+    job = begin(s, *PORTS)
+    address = until(lambda: document(s, job).get("http"))
+    before = memory(s)
+    readers = [slow_reader(address, "/parameters") for _ in range(12)]
+    for c in readers:
+        has_begun(c)
+    copies = (memory(s) - before) / (4 * PARAMETERS)
+    assert copies < 3, copies
+    for c in readers:
+        c.close()
+
+
 def readers_see_whole_versions(s):
     """The same version is the same bytes, and another one is not."""
     s.daemon()
@@ -399,4 +429,4 @@ if __name__ == "__main__":
     run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, parts_on_several_servers,
          parts_count_updates_once, clients_that_leave, slow_readers_at_the_stop, elephas_clients_among_workers,
          elephas_updates_that_are_acknowledged_are_in_the_model, elephas_clients_of_jobs_that_end,
-         readers_see_whole_versions, cancelled_in_the_middle])
+         elephas_readers_share_a_copy, readers_see_whole_versions, cancelled_in_the_middle])
