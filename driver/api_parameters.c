@@ -108,10 +108,12 @@ static int pack_stored_head(const struct job *job, const struct model *model,
         p.optimizer = &o;
     }
     p.job = (char *)job->id;
-    p.version =
-        (uint64_t)json_integer_value(json_object_get(job->result, "version"));
-    p.epoch =
-        (uint64_t)json_integer_value(json_object_get(job->result, "epoch"));
+    if (job->output[0] != '\0') { /* else these are from before it began */
+        p.version = (uint64_t)json_integer_value(
+            json_object_get(job->result, "version"));
+        p.epoch =
+            (uint64_t)json_integer_value(json_object_get(job->result, "epoch"));
+    }
     p.range = range;
     p.total = state->count;
     rc = wire_pack(&p.base, out, err);

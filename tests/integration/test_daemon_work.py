@@ -362,8 +362,27 @@ def data_without_rows(s):
     assert td.document(s, h.job)["state"] == "starting"
 
 
+def back_in_the_queue(s):
+    """Whose parameters are those that it began with: version 0, whatever its document says."""
+    h = Hand(s, mode="asynchronous")
+    first = decode(h.get()[2])[100]
+    jobs = [h.job, td.make_job(s, td.request(h.model, workers=1, training={"epochs": 2, "mode": "asynchronous"}))["id"]]
+    td.until(lambda: td.document(s, jobs[1])["state"] == "starting")
+    for h.job in jobs:
+        h.said("partitions", join(h.job))
+        assert h.said("updates", update(h.job, values=[0.5] * PARAMETERS))[2] == 1
+    assert decode(h.get()[2])[100] != first
+    assert s.stop() == 0
+    s.daemon("--workers-dir", s.path("fake"), "--max-jobs", 1)
+    got = td.document(s, jobs[1])
+    assert got["state"] == "queued" and got["version"] == 1, got
+    status, headers, answer = h.get()
+    got = decode(answer)
+    assert status == 200 and got.get(2, 0) == 0 and got[100] == first and "ETag" not in headers, (got.get(2), headers)
+
+
 if __name__ == "__main__":
     only = sys.argv[2:]
     run([td.to_the_end(t) for t in [task_and_join, parameters, rounds, progress_is_shown,
                                     validation_holds_the_next_epoch_up, evaluation, a_training_that_breaks,
-                                    data_without_rows] if not only or t.__name__ in only])
+                                    data_without_rows, back_in_the_queue] if not only or t.__name__ in only])
