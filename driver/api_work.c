@@ -456,10 +456,22 @@ static void end_update(struct train_task *task)
     }
 }
 
+/* Who is told to stop, though his update counts, would send it again. */
+static void drop_update(struct train_task *task, bool kept)
+{
+    const struct update_task *u = (struct update_task *)task;
+
+    if (kept && u->rc == 0) {
+        reply_update(task->x, &u->reply);
+    } else {
+        reply_stop(task->x);
+    }
+}
+
 static const struct train_task_class update_class = {.changes = true,
                                                      .work = work_update,
                                                      .done = end_update,
-                                                     .drop = reply_stop,
+                                                     .drop = drop_update,
                                                      .release = release_update};
 
 static void give_update(struct job *job, struct http_exchange *x,

@@ -7,6 +7,7 @@
 #include "driver/jobs.h"
 
 #include "common/mem.h"
+#include "driver/daemon.h"
 #include "driver/http.h"
 
 struct parked {
@@ -78,12 +79,22 @@ bool job_park(struct job *job, struct http_exchange *x, job_handler *handler)
     return true;
 }
 
+void job_say_stopping(struct http_exchange *x)
+{
+    http_reply_problem(x, 503, "state",
+                       "elephasd is stopping: try again when it is back");
+}
+
 static void handle(struct parked *p)
 {
     struct parked now = *p;
 
     take_off(p);
-    if (now.x != NULL) {
+    if (now.x != NULL && now.job->daemon->stopping &&
+        now.job->state == JOB_QUEUED) {
+        /* it goes on from what it has now, which is not in memory any more */
+        job_say_stopping(now.x);
+    } else if (now.x != NULL) {
         now.handler(now.job->daemon, now.x, now.job);
     } else {
         now.call(now.argument);

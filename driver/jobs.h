@@ -195,8 +195,11 @@ bool job_park(struct job *job, struct http_exchange *x, job_handler *handler);
 /* The same for what is no request: call(argument) then. */
 int job_wait_call(struct job *job, void (*call)(void *argument), void *argument,
                   struct err *err) ERR_CHECKED;
-/* Handles those who wait, while the job is not occupied. */
+/* Handles those who wait, while the job is not occupied. If it went back to the
+ * queue because the daemon stops, requests are refused. */
 void job_handle_parked(struct job *job);
+/* Answers: the daemon stops. */
+void job_say_stopping(struct http_exchange *x);
 /* The job is destroyed: no requests are left, and calls are made now. */
 void job_end_parked(struct job *job);
 

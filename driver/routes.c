@@ -250,8 +250,7 @@ void routes_on_head(void *context, struct http_exchange *x)
     }
     http_set_data(x, SLOT_JOB, job);
     if (d->stopping && route->role != AUTH_ANYONE) {
-        http_reply_problem(x, 503, "state",
-                           "elephasd is stopping: try again when it is back");
+        job_say_stopping(x);
         return;
     }
     if (type_is_right(route, x)) {

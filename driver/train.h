@@ -80,9 +80,10 @@ struct train_task_class {
     void (*work)(struct train_task *task); /* on the helper */
     /* On the loop, as no task of the job. The job may have ended after it. */
     void (*done)(struct train_task *task);
-    /* Instead of done: answers the owner, the job goes. NULL: has none, or he
-     * is handled again. */
-    void (*drop)(struct http_exchange *x);
+    /* Instead of done: answers the owner, the job goes. kept: the work is over,
+     * and what it did is in the snapshot that the job goes on from. NULL: has
+     * none, or he is handled again. */
+    void (*drop)(struct train_task *task, bool kept);
     void (*release)(struct train_task *task);
 };
 /* The first member of what the work needs. */

@@ -106,7 +106,7 @@ static void pack_release(struct train_task *task)
 
 static const struct train_task_class pack_class = {.work = pack_work,
                                                    .done = pack_done,
-                                                   .drop = train_say_closed,
+                                                   .drop = train_drop_reader,
                                                    .release = pack_release};
 
 /* The changes, and the body, which has its head, move in on success. */

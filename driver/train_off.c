@@ -135,7 +135,7 @@ void train_off_end(struct job *job)
         if (task->x != NULL && task->again != NULL) {
             job_wait(job, task->x, task->again);
         } else if (task->x != NULL && task->class->drop != NULL) {
-            task->class->drop(task->x);
+            task->class->drop(task, task->rested && t->suspended);
         }
         json_decref(t->shown);
         t->shown = NULL;

@@ -72,6 +72,7 @@ struct train {
     bool want_save;          /* when it is over */
     bool want_finish;        /* likewise */
     bool salvage;            /* the job ends: what was learnt is to be kept */
+    bool suspended;          /* the job goes on later, from what it is now */
     struct compat *compat;   /* ports of the Elephas protocol, or NULL */
     struct port_task *port_tasks; /* what they have under way */
     struct port_task *port_task;  /* of them, the job's task; or NULL */
@@ -207,6 +208,8 @@ void version_put(void *version);
 void train_put_etag(const struct job *job, struct http_exchange *x);
 /* Answers: the job takes no more. */
 void train_say_closed(struct http_exchange *x);
+/* As train_task_class.drop, of a task that only reads. */
+void train_drop_reader(struct train_task *task, bool kept);
 
 /* ---- train_changes.c ---- */
 

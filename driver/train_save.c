@@ -59,9 +59,15 @@ static void save_failed(struct job *job, const struct err *err)
 
 int train_suspend(struct job *job, struct err *err)
 {
+    int rc;
+
     train_rest(job);
-    /* the last one is of a round that all servers have kept */
-    return train_keeps_rounds(job) ? 0 : save_now(job, err);
+    if (train_keeps_rounds(job)) {
+        return 0; /* the last one is of a round that all servers have kept */
+    }
+    rc = save_now(job, err);
+    train_of(job)->suspended = rc == 0;
+    return rc;
 }
 
 /* ---- of a large model ---- */

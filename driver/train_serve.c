@@ -198,6 +198,15 @@ void train_say_closed(struct http_exchange *x)
                        "the job takes no more from this partition: end");
 }
 
+void train_drop_reader(struct train_task *task, bool kept)
+{
+    if (kept) {
+        job_say_stopping(task->x);
+    } else {
+        train_say_closed(task->x);
+    }
+}
+
 /* ---- the Model ---- */
 
 /* How many values it has, the first of the state. */
@@ -273,7 +282,7 @@ static void copy_release(struct train_task *task)
 
 static const struct train_task_class copy_class = {.work = copy_work,
                                                    .done = copy_done,
-                                                   .drop = train_say_closed,
+                                                   .drop = train_drop_reader,
                                                    .release = copy_release};
 
 static void begin_copy(struct job *job, struct http_exchange *x, uint64_t begin,

@@ -17,7 +17,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from elephas_client import Http as ElephasHttp, Socket as ElephasSocket, pack  # noqa: E402
 from servers import Servers  # noqa: E402
-from system import System, run  # noqa: E402
+from system import System, run, values_of  # noqa: E402
+import test_daemon_work as hand  # noqa: E402
 
 SIDE = 1500
 PARAMETERS = SIDE * SIDE + SIDE
@@ -250,6 +251,66 @@ def slow_readers_at_the_stop(s):
         c.close()
 
 
+class Asked:
+    """A request to elephasd of which the last bytes are still to come."""
+
+    def __init__(self, s, method, path, body=b""):
+        host, port = s.url[7:].split(":")
+        self.c = socket.create_connection((host, int(port)), timeout=30)
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+        message = f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+        self.c.sendall(message[:-9])
+        self.rest = message[-9:]
+
+    def answer(self):
+        data = b""
+        while piece := self.c.recv(1 << 20):
+            data += piece
+        self.c.close()
+        head, body = data.split(b"\r\n\r\n", 1)
+        return int(head.split()[1]), body
+
+
+def stopped_with_requests_under_way(s):
+    """What was applied is said to be, and nobody is given what the job began with."""
+    workers = idle_workers(s)
+    s.daemon("--workers-dir", workers)
+    write_input(s)
+    job = begin(s, "--mode", "asynchronous")
+    until(lambda: document(s, job).get("partitions"))
+    path = f"/v1/jobs/{job}"
+    before = s.model_values(job, PARAMETERS)
+    version = 0
+    for attempt in range(0, 300, 100):
+        requests = []
+        for partition in (0, 1):
+            status, answer = s.request("POST", f"{path}/partitions", hand.join(job, partition, attempt), hand.PROTOBUF)
+            assert status == 200, answer
+            message = hand.update(job, partition, attempt, step=hand.decode(answer).get(2, 0), base=version,
+                                  values=[0.5] * PARAMETERS, metrics=[hand.metric("loss", [10.0, 5.0])])
+            requests.append(Asked(s, "POST", f"{path}/updates", message))
+        assert document(s, job)["version"] == version, (document(s, job), version)
+        requests += [Asked(s, "GET", f"{path}/{what}") for what in ("model", "parameters")]
+        time.sleep(0.2)
+        s.process.send_signal(signal.SIGSTOP)
+        for one in requests:
+            one.c.sendall(one.rest)
+        s.process.send_signal(signal.SIGTERM)
+        s.process.send_signal(signal.SIGCONT)
+        answers = [one.answer() for one in requests]
+        assert s.process.wait(20) == 0
+        for status, body in answers[:2]:
+            assert status in (200, 503), (status, body)
+            if status == 200:
+                assert hand.decode(body)[1] == hand.APPLIED, hand.decode(body)
+                version += 1
+        for status, body in answers[2:]:
+            assert status == 503 or values_of(body)[0] != before[0], "what the job began with"
+        s.daemon("--workers-dir", workers)
+        until(lambda: document(s, job)["state"] == "starting" and document(s, job).get("partitions"))
+    assert document(s, job)["version"] == version, (document(s, job), version)
+
+
 class Pusher(threading.Thread):
     """An Elephas client: pushes zeros (but for the last) and pulls, until the ports are closed."""
 
@@ -427,6 +488,7 @@ def cancelled_in_the_middle(s):
 
 if __name__ == "__main__":
     run([the_same_bits_and_no_stall, updates_count_once, stopped_and_killed_in_the_middle, parts_on_several_servers,
-         parts_count_updates_once, clients_that_leave, slow_readers_at_the_stop, elephas_clients_among_workers,
+         parts_count_updates_once, clients_that_leave, slow_readers_at_the_stop,
+         stopped_with_requests_under_way, elephas_clients_among_workers,
          elephas_updates_that_are_acknowledged_are_in_the_model, elephas_clients_of_jobs_that_end,
          elephas_readers_share_a_copy, readers_see_whole_versions, cancelled_in_the_middle])
