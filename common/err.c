@@ -85,7 +85,7 @@ const char *err_text(int code)
     switch (code) {
     case ERR_OK:
         return "no error";
-#define ERR_CASE(name, text, http, exit)                                       \
+#define ERR_CASE(name, word, text, http, exit)                                 \
     case name:                                                                 \
         return text;
         ERR_CODES(ERR_CASE)
@@ -100,7 +100,7 @@ int err_http_status(int code)
     switch (code) {
     case ERR_OK:
         return 200;
-#define ERR_CASE(name, text, http, exit)                                       \
+#define ERR_CASE(name, word, text, http, exit)                                 \
     case name:                                                                 \
         return http;
         ERR_CODES(ERR_CASE)
@@ -115,7 +115,7 @@ int err_exit_status(int code)
     switch (code) {
     case ERR_OK:
         return 0;
-#define ERR_CASE(name, text, http, exit)                                       \
+#define ERR_CASE(name, word, text, http, exit)                                 \
     case name:                                                                 \
         return exit;
         ERR_CODES(ERR_CASE)
@@ -123,4 +123,37 @@ int err_exit_status(int code)
     default:
         return 1;
     }
+}
+
+const char *err_word(int code)
+{
+    switch (code) {
+#define ERR_CASE(name, word, text, http, exit)                                 \
+    case name:                                                                 \
+        return word;
+        ERR_CODES(ERR_CASE)
+#undef ERR_CASE
+    default:
+        return "io";
+    }
+}
+
+enum err_code err_of_word(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum err_code code;
+    } words[] = {
+#define ERR_ROW(name, word, text, http, exit) {word, name},
+        ERR_CODES(ERR_ROW)
+#undef ERR_ROW
+    };
+
+    for (size_t i = 0; word != NULL && i < sizeof(words) / sizeof(*words);
+         i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            return words[i].code;
+        }
+    }
+    return ERR_OK;
 }

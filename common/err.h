@@ -15,24 +15,26 @@
 
 #include <stdbool.h>
 
-/* code, text, HTTP status, exit status of a command that ends with it */
+/* code, word for programs, text, HTTP status, exit status of a command that
+ * ends with it */
 #define ERR_CODES(X)                                                           \
-    X(ERR_NOMEM, "out of memory", 503, 1)                                      \
-    X(ERR_IO, "input or output failed", 500, 1)                                \
-    X(ERR_INVALID, "invalid input", 400, 2)                                    \
-    X(ERR_UNSUPPORTED, "not supported", 422, 2)                                \
-    X(ERR_PROTO, "malformed message", 400, 1)                                  \
-    X(ERR_LIMIT, "over a limit", 413, 2)                                       \
-    X(ERR_NOT_FOUND, "not found", 404, 2)                                      \
-    X(ERR_STATE, "not possible in this state", 409, 1)                         \
-    X(ERR_TIMEOUT, "timed out", 504, 1)                                        \
-    X(ERR_DENIED, "permission denied", 403, 3)                                 \
-    X(ERR_UNREACHABLE, "cannot be reached", 502, 3)                            \
-    X(ERR_CANCELLED, "cancelled", 409, 130)
+    X(ERR_NOMEM, "nomem", "out of memory", 503, 1)                             \
+    X(ERR_IO, "io", "input or output failed", 500, 1)                          \
+    X(ERR_INVALID, "invalid", "invalid input", 400, 2)                         \
+    X(ERR_UNSUPPORTED, "unsupported", "not supported", 422, 2)                 \
+    X(ERR_PROTO, "proto", "malformed message", 400, 1)                         \
+    X(ERR_LIMIT, "limit", "over a limit", 413, 2)                              \
+    X(ERR_NOT_FOUND, "not_found", "not found", 404, 2)                         \
+    X(ERR_STATE, "state", "not possible in this state", 409, 1)                \
+    X(ERR_TIMEOUT, "timeout", "timed out", 504, 1)                             \
+    X(ERR_DENIED, "denied", "permission denied", 403, 3)                       \
+    X(ERR_UNREACHABLE, "unreachable", "cannot be reached", 502, 3)             \
+    X(ERR_DIVERGED, "diverged", "the training diverges", 400, 1)               \
+    X(ERR_CANCELLED, "cancelled", "cancelled", 409, 130)
 
 enum err_code {
     ERR_OK = 0,
-#define ERR_ENUM(code, text, http, exit) code,
+#define ERR_ENUM(code, word, text, http, exit) code,
     ERR_CODES(ERR_ENUM)
 #undef ERR_ENUM
 };
@@ -69,5 +71,10 @@ int err_nomem(struct err *err);
 const char *err_text(int code);
 int err_http_status(int code);
 int err_exit_status(int code);
+
+/* The code's word for programs ("invalid"; "io" for unknown codes), and the
+ * code of a word: ERR_OK if there is none, or word is NULL. */
+const char *err_word(int code);
+enum err_code err_of_word(const char *word);
 
 #endif

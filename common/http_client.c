@@ -338,28 +338,10 @@ static int transport_error(const struct exchange *x, CURLcode code)
 
 enum err_code http_client_code(const char *name, int status)
 {
-    static const struct {
-        const char *name;
-        enum err_code code;
-    } names[] = {
-        {"invalid", ERR_INVALID},
-        {"unsupported", ERR_UNSUPPORTED},
-        {"not_found", ERR_NOT_FOUND},
-        {"state", ERR_STATE},
-        {"limit", ERR_LIMIT},
-        {"denied", ERR_DENIED},
-        {"io", ERR_IO},
-        {"nomem", ERR_NOMEM},
-        {"timeout", ERR_TIMEOUT},
-        {"proto", ERR_PROTO},
-        {"cancelled", ERR_CANCELLED},
-    };
+    enum err_code code = err_of_word(name);
 
-    for (size_t i = 0; name != NULL && i < sizeof(names) / sizeof(*names);
-         i++) {
-        if (strcmp(name, names[i].name) == 0) {
-            return names[i].code;
-        }
+    if (code != ERR_OK) {
+        return code;
     }
     switch (status) {
     case 401:

@@ -180,8 +180,6 @@ void http_reply_problem(struct http_exchange *x, int status, const char *code,
                         const char *detail);
 /* The problem of an error, with its code's status. */
 void http_reply_error(struct http_exchange *x, const struct err *err);
-/* The word for an err_code: "invalid". */
-const char *http_code_word(int err_code);
 
 /* ---- a reply in pieces ---- */
 

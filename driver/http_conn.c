@@ -202,7 +202,7 @@ static void refuse(struct conn *c, int status, const struct err *err)
 {
     c->state = CONN_BUSY;
     c->close_after = true;
-    http_reply_problem(c->x, status, http_code_word((int)err->code), err->msg);
+    http_reply_problem(c->x, status, err_word((int)err->code), err->msg);
 }
 
 /* Gives the request to the user, who must do something with it. */

@@ -376,34 +376,6 @@ void http_reply_file(struct http_exchange *x, int status,
 
 /* ---- problems ---- */
 
-const char *http_code_word(int code)
-{
-    switch (code) {
-    case ERR_NOMEM:
-        return "nomem";
-    case ERR_INVALID:
-        return "invalid";
-    case ERR_UNSUPPORTED:
-        return "unsupported";
-    case ERR_PROTO:
-        return "proto";
-    case ERR_LIMIT:
-        return "limit";
-    case ERR_NOT_FOUND:
-        return "not_found";
-    case ERR_STATE:
-        return "state";
-    case ERR_TIMEOUT:
-        return "timeout";
-    case ERR_DENIED:
-        return "denied";
-    case ERR_CANCELLED:
-        return "cancelled";
-    default:
-        return "io";
-    }
-}
-
 static void reply_frame_problem(struct http_exchange *x, int status,
                                 const char *code, const char *detail)
 {
@@ -451,7 +423,7 @@ void http_reply_problem(struct http_exchange *x, int status, const char *code,
 void http_reply_error(struct http_exchange *x, const struct err *err)
 {
     http_reply_problem(x, err_http_status((int)err->code),
-                       http_code_word((int)err->code), err->msg);
+                       err_word((int)err->code), err->msg);
 }
 
 /* ---- later, and in pieces ---- */

@@ -114,8 +114,7 @@ static int put_identity(const struct job *job, json_t *o)
         put_time(o, "started", job->started) != 0 ||
         put_time(o, "finished", job->finished) != 0 ||
         put_text(o, "error", failed ? job->error : NULL) != 0 ||
-        put_text(o, "code", failed ? http_code_word((int)job->code) : NULL) !=
-            0 ||
+        put_text(o, "code", failed ? err_word((int)job->code) : NULL) != 0 ||
         put(o, "workers", json_integer(spec->workers)) != 0 ||
         put_text(o, "engine", spec->engine) != 0 ||
         put_text(o, "model", job->model) != 0) {
@@ -215,8 +214,7 @@ void job_store(struct job *job)
         .id = job->id,
         .spec = spec_text,
         .state = job_state_name(job->state),
-        .code =
-            job->state == JOB_FAILED ? http_code_word((int)job->code) : NULL,
+        .code = job->state == JOB_FAILED ? err_word((int)job->code) : NULL,
         .error = job->error,
         .result = result,
         .token = job->token,

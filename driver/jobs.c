@@ -284,12 +284,9 @@ static void copy(char *to, size_t size, const char *from)
 
 static enum err_code code_of(const char *word)
 {
-    for (int code = ERR_NOMEM; word != NULL && code <= ERR_CANCELLED; code++) {
-        if (strcmp(http_code_word(code), word) == 0) {
-            return (enum err_code)code;
-        }
-    }
-    return ERR_IO;
+    enum err_code code = err_of_word(word);
+
+    return code != ERR_OK ? code : ERR_IO;
 }
 
 static int parse_row(struct job *job, const struct store_job *row,

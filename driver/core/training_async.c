@@ -86,7 +86,7 @@ static int check_values(const struct training *t,
         float after = t->state.values[i] - factor * delta_at(u, i);
 
         if (!isfinite(after)) {
-            return err_set(err, ERR_INVALID,
+            return err_set(err, ERR_DIVERGED,
                            "%s would become %s: the training diverges; try a "
                            "smaller learning rate",
                            training_element(t, i, text),

@@ -85,7 +85,7 @@ int training_check_update(const struct training *t, const struct partition *p,
         return err_set(err, ERR_INVALID, "it has no metrics");
     }
     if (results_check(u->metrics, &why) != 0) {
-        return err_set(err, ERR_INVALID,
+        return err_set(err, ERR_DIVERGED,
                        "%s: the training diverges; try a smaller learning "
                        "rate, or --scale for the features",
                        why.msg);

@@ -56,7 +56,7 @@ int training_check_loss(struct training *t, struct partition *p, uint64_t epoch,
     if (began == 0 || loss <= began * factor) {
         return 0;
     }
-    (void)err_set(&why, ERR_INVALID,
+    (void)err_set(&why, ERR_DIVERGED,
                   "epoch %llu, partition %u: the loss is %.4g, it began with "
                   "%.4g: the training diverges; try a smaller learning rate%s",
                   (unsigned long long)epoch + 1, (unsigned)(p - t->partitions),

@@ -120,7 +120,7 @@ static int check_validation(const struct training *t, const struct partition *p,
                        partition, (unsigned long long)p->next_validation);
     }
     if (results_check(metrics, &why) != 0) {
-        return err_set(err, ERR_INVALID,
+        return err_set(err, ERR_DIVERGED,
                        "partition %u, validation of epoch %llu: %s: the "
                        "training diverges; try a smaller learning rate",
                        partition, (unsigned long long)epoch, why.msg);

@@ -71,7 +71,7 @@ int training_check_state(struct training *t, struct err *err)
     }
     for (size_t i = 0; i < t->state.count; i++) {
         if (!isfinite(t->state.values[i])) {
-            (void)err_set(&why, ERR_INVALID,
+            (void)err_set(&why, ERR_DIVERGED,
                           "%s became %s in epoch %llu: the training diverges; "
                           "try a smaller learning rate",
                           training_element(t, i, text),

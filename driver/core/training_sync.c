@@ -101,7 +101,7 @@ static int refuse_element(const struct training *t,
     memcpy(&value, u->values + element * sizeof(value), sizeof(value));
     (void)snprintf(number, sizeof(number), "%g, too large to sum up",
                    (double)value);
-    return err_set(err, ERR_INVALID,
+    return err_set(err, ERR_DIVERGED,
                    "%s is %s: the training diverges; try a smaller learning "
                    "rate",
                    training_element(t, element, text),

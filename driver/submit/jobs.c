@@ -199,21 +199,10 @@ int jobs_submit_shard(struct session *s, const json_t *request,
  * of a job is a job that failed. */
 static enum err_code failure_code(const char *name)
 {
-    static const struct {
-        const char *name;
-        enum err_code code;
-    } refused[] = {
-        {"invalid", ERR_INVALID},
-        {"unsupported", ERR_UNSUPPORTED},
-        {"limit", ERR_LIMIT},
-        {"not_found", ERR_NOT_FOUND},
-    };
+    enum err_code code = err_of_word(name);
 
-    for (size_t i = 0; name != NULL && i < sizeof(refused) / sizeof(*refused);
-         i++) {
-        if (strcmp(name, refused[i].name) == 0) {
-            return refused[i].code;
-        }
+    if (err_exit_status(code) == err_exit_status(ERR_INVALID)) {
+        return code;
     }
     return ERR_STATE;
 }

@@ -198,13 +198,14 @@ def rounds(s):
     td.refused(h.post("updates", update(h.job, values=ones, samples=11)), 400, "invalid", "rows")
     bad = list(ones)
     bad[640] = float("nan")
-    td.refused(h.post("updates", update(h.job, values=bad, samples=10)), 400, "invalid", "not a number", "bias")
+    td.refused(h.post("updates", update(h.job, values=bad, samples=10)), 400, "diverged", "not a number", "bias")
     bad[640] = float("-inf")
-    td.refused(h.post("updates", update(h.job, values=bad, samples=10)), 400, "invalid", "infinite", "bias")
+    td.refused(h.post("updates", update(h.job, values=bad, samples=10)), 400, "diverged", "infinite", "bias")
     for metrics, word in (([], "metrics"), ([GOOD_METRICS[0]], "mae"), (GOOD_METRICS + [metric("acc", [1.0])], "acc"),
-                          (GOOD_METRICS + [GOOD_METRICS[0]], "twice"), ([metric("loss", [1.0]), GOOD_METRICS[1]], "loss"),
-                          ([metric("loss", [float("nan"), 1.0]), GOOD_METRICS[1]], "loss")):
+                          (GOOD_METRICS + [GOOD_METRICS[0]], "twice"), ([metric("loss", [1.0]), GOOD_METRICS[1]], "loss")):
         td.refused(h.post("updates", update(h.job, values=ones, samples=10, metrics=metrics)), 400, "invalid", word)
+    metrics = [metric("loss", [float("nan"), 1.0]), GOOD_METRICS[1]]
+    td.refused(h.post("updates", update(h.job, values=ones, samples=10, metrics=metrics)), 400, "diverged", "loss")
     td.refused(h.post("updates", update("jother", values=ones, samples=10)), 400, "invalid", "jother")
     td.refused(h.post("updates", update(h.job, values=ones, samples=10)[:-2]), 400, "proto")
     assert td.document(s, h.job)["version"] == 0 and not woken
@@ -349,11 +350,11 @@ def a_training_that_breaks(s):
     first = h.post("updates", update(h.job, values=huge))
     if first[0] == 200:
         second = h.post("updates", update(h.job, step=1, base=1, values=huge))
-        td.refused(second, 400, "invalid", "diverges")
+        td.refused(second, 400, "diverged", "diverges")
         failed = td.finish(s, h.job, "failed")
-        assert failed["code"] == "invalid" and "diverges" in failed["error"], failed
+        assert failed["code"] == "diverged" and "diverges" in failed["error"], failed
     else:
-        td.refused(first, 400, "invalid", "diverges")
+        td.refused(first, 400, "diverged", "diverges")
 
 
 def data_without_rows(s):

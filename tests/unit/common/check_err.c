@@ -74,6 +74,13 @@ START_TEST(codes_are_mapped)
     ck_assert_int_eq(err_exit_status(ERR_DENIED), 3);
     ck_assert_int_eq(err_exit_status(ERR_CANCELLED), 130);
     ck_assert_int_eq(err_exit_status(ERR_IO), 1);
+    ck_assert_int_eq(err_exit_status(ERR_DIVERGED), 1);
+    ck_assert_str_eq(err_word(ERR_NOT_FOUND), "not_found");
+    ck_assert_str_eq(err_word(999), "io");
+    ck_assert_int_eq(err_of_word("diverged"), ERR_DIVERGED);
+    ck_assert_int_eq(err_of_word("io"), ERR_IO);
+    ck_assert_int_eq(err_of_word("diverge"), ERR_OK);
+    ck_assert_int_eq(err_of_word(NULL), ERR_OK);
     ck_assert_int_eq(err_exit_status(999), 1);
     ck_assert_int_eq(err_http_status(ERR_OK), 200);
     ck_assert_int_eq(err_http_status(ERR_NOT_FOUND), 404);

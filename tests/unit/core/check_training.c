@@ -167,12 +167,13 @@ static const struct {
     [WRONG_SCALARS] = {ERR_INVALID, "2 optimizer scalars, 1 are wanted"},
     [NAN_SCALAR] = {ERR_INVALID, "optimizer scalar 0 is not finite"},
     [NO_METRICS] = {ERR_INVALID, "it has no metrics"},
-    [NAN_LOSS] = {ERR_INVALID,
+    [NAN_LOSS] = {ERR_DIVERGED,
                   "partition 0, step 1: loss is not a number: the training "
                   "diverges"},
-    [NAN_VALUE] = {ERR_INVALID, "step 1: fc/kernel, element 1 is not a number"},
-    [INFINITE_SLOT] = {ERR_INVALID, "velocity of fc/bias, element 0 is inf"},
-    [HUGE_VALUE] = {ERR_INVALID, "fc/bias, element 0 is 3e+38, too large"},
+    [NAN_VALUE] = {ERR_DIVERGED,
+                   "step 1: fc/kernel, element 1 is not a number"},
+    [INFINITE_SLOT] = {ERR_DIVERGED, "velocity of fc/bias, element 0 is inf"},
+    [HUGE_VALUE] = {ERR_DIVERGED, "fc/bias, element 0 is 3e+38, too large"},
 };
 
 static void spoil(struct linear_work *work, int fault)
@@ -416,19 +417,20 @@ START_TEST(a_state_that_overflows_ends_the_training)
     work.values[0] = 0;
     work.values[1] = 1e20F;
     ck_assert_int_eq(training_update(t, &work.update, &reply, &err),
-                     ERR_INVALID);
+                     ERR_DIVERGED);
     ck_assert_msg(
         strstr(err.msg, "fc/kernel, element 1 became infinite in epoch 1") ==
             err.msg,
         "%s", err.msg);
     err.msg[0] = '\0';
-    ck_assert_int_eq(linear_join(t, 0, 1, 4, 0, &a, &err), ERR_INVALID);
+    ck_assert_int_eq(linear_join(t, 0, 1, 4, 0, &a, &err), ERR_DIVERGED);
     ck_assert_ptr_nonnull(strstr(err.msg, "became infinite"));
     ck_assert_int_eq(training_update(t, &work.update, &reply, &err),
-                     ERR_INVALID);
-    ck_assert_int_eq(linear_validate(t, 1, 0, 1, 0, &reply, &err), ERR_INVALID);
+                     ERR_DIVERGED);
+    ck_assert_int_eq(linear_validate(t, 1, 0, 1, 0, &reply, &err),
+                     ERR_DIVERGED);
     buf_init(&saved, 1 << 20);
-    ck_assert_int_eq(training_save(t, &saved, &err), ERR_INVALID);
+    ck_assert_int_eq(training_save(t, &saved, &err), ERR_DIVERGED);
     buf_deinit(&saved);
     ck_assert_int_eq((int)training_gate_step(t, 0, 1), TRAINING_CLOSED);
     ck_assert_int_eq((int)training_gate_epoch(t, 1), TRAINING_CLOSED);

@@ -313,9 +313,9 @@ START_TEST(bad_updates_leave_no_trace)
         int code;
         const char *says;
     } table[] = {
-        {ERR_INVALID, "partition 0, step 0: fc/kernel, element 1 would become "
-                      "not a number"},
-        {ERR_INVALID, "fc/bias, element 0 would become infinite"},
+        {ERR_DIVERGED, "partition 0, step 0: fc/kernel, element 1 would become "
+                       "not a number"},
+        {ERR_DIVERGED, "fc/bias, element 0 would become infinite"},
         {ERR_INVALID, "a delta is wanted, not a gradient"},
         {ERR_INVALID, "0 to 9, 0 to 3 is wanted"},
         {ERR_STATE, "version 1, the current one is 0"},

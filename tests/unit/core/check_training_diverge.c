@@ -94,14 +94,14 @@ START_TEST(an_exploding_loss_ends_it)
     unit_ok(push_epoch(&f, 0, 2.3, 1.9, &err), &err);
     unit_ok(push_epoch(&f, 1, 0.5, 229.0, &err), &err); /* it may recover */
     unit_ok(push_epoch(&f, 2, 9, 1.0, &err), &err);
-    ck_assert_int_eq(push_epoch(&f, 3, 9, 231.0, &err), ERR_INVALID);
+    ck_assert_int_eq(push_epoch(&f, 3, 9, 231.0, &err), ERR_DIVERGED);
     ck_assert_msg(strstr(err.msg,
                          "epoch 4, partition 0: the loss is 231, it "
                          "began with 2.3: the training diverges") != NULL,
                   "%s", err.msg);
     /* and that is the end of it */
     ck_assert_int_eq((int)training_gate_epoch(f.t, 0), TRAINING_CLOSED);
-    ck_assert_int_eq(linear_join(f.t, 0, 1, ROWS, 0, &a, &err), ERR_INVALID);
+    ck_assert_int_eq(linear_join(f.t, 0, 1, ROWS, 0, &a, &err), ERR_DIVERGED);
     ck_assert(strstr(err.msg, "diverges") != NULL);
     end(&f);
 }
@@ -113,7 +113,7 @@ START_TEST(the_first_epoch_may_explode)
     struct err err = {0};
 
     begin(&f, kinds[_i].mode, kinds[_i].frequency);
-    ck_assert_int_eq(push_epoch(&f, 0, 2.0, 20001.0, &err), ERR_INVALID);
+    ck_assert_int_eq(push_epoch(&f, 0, 2.0, 20001.0, &err), ERR_DIVERGED);
     ck_assert(strstr(err.msg, "epoch 1") != NULL);
     end(&f);
     /* a rough start is none yet, and is what later ones are measured by */
@@ -133,7 +133,7 @@ START_TEST(a_late_start_is_no_measure)
     begin(&f, TRAINING_ASYNCHRONOUS, TRAINING_BATCH);
     unit_ok(push(&f, 0, 0, 2.3, 2.3, &err), &err);
     unit_ok(push(&f, 1, 0, 1e9, 1e9, &err), &err);
-    ck_assert_int_eq(push(&f, 0, 1, 1e9, 1e9, &err), ERR_INVALID);
+    ck_assert_int_eq(push(&f, 0, 1, 1e9, 1e9, &err), ERR_DIVERGED);
     ck_assert_ptr_nonnull(strstr(err.msg, "it began with 2.3"));
     end(&f);
 }
@@ -171,7 +171,7 @@ START_TEST(a_snapshot_keeps_the_measure)
     unit_ok(linear_training(f.model, &f.options, &g.t, &err), &err);
     unit_ok(training_restore(g.t, buf_view(&saved), &err), &err);
     unit_ok(linear_join(g.t, 0, 0, ROWS, 0, &a, &err), &err);
-    ck_assert_int_eq(push_epoch(&g, 1, 9, 231.0, &err), ERR_INVALID);
+    ck_assert_int_eq(push_epoch(&g, 1, 9, 231.0, &err), ERR_DIVERGED);
     training_destroy(&g.t);
     buf_deinit(&saved);
     end(&f);

@@ -250,7 +250,7 @@ START_TEST(bad_validation_is_refused)
     ck_assert_ptr_nonnull(strstr(err.msg, "without validation rows"));
     totals_state(sums, 0, &n)[0] = (double)INFINITY;
     ck_assert_int_eq(training_validation(t, 0, 0, sums, &reply, &err),
-                     ERR_INVALID);
+                     ERR_DIVERGED);
     ck_assert_ptr_nonnull(strstr(
         err.msg, "partition 0, validation of epoch 0: loss is infinite"));
     ck_assert_uint_eq(training_epochs_done(t), 0);

@@ -195,7 +195,7 @@ START_TEST(a_step_to_infinity_ends_the_training)
                    &work);
     work.values[1] = 1e10F;
     ck_assert_int_eq(training_update(f.t, &work.update, &reply, &err),
-                     ERR_INVALID);
+                     ERR_DIVERGED);
     ck_assert_msg(strstr(err.msg, "fc/kernel, element 1 became infinite") !=
                       NULL,
                   "%s", err.msg);
