@@ -240,10 +240,8 @@ static void fill_task(struct task_parts *t, const struct daemon *d,
         m->memory_limit =
             spec->memory != 0 ? spec->memory : (uint64_t)d->settings->memory;
         m->period = spec->training.period;
-        /* the default of the paper: 0.9 shared out among the workers */
-        m->elastic_alpha = spec->elastic_alpha != 0
-                               ? spec->elastic_alpha
-                               : 0.9 / (double)spec->workers;
+        m->elastic_alpha = job_spec_elastic_alpha(spec);
+        m->elastic_return = job_spec_elastic_return(spec);
         m->encoding = encoding_of(spec->compress.kind);
         m->kept = spec->compress.kept;
         m->epochs = spec->training.epochs;

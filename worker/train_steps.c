@@ -299,13 +299,14 @@ static int pull_centre(struct trainer *t, uint64_t step, struct err *err)
 }
 
 /* Batches with weights of its own; then it and the centre move towards each
- * other by alpha times their difference (Zhang, Choromanska and LeCun, "Deep
+ * other by parts of their difference (Zhang, Choromanska and LeCun, "Deep
  * learning with Elastic Averaging SGD", 2015). */
 int trainer_elastic_step(struct trainer *t, uint64_t step, uint64_t *next,
                          struct err *err)
 {
     size_t n = t->session->model->parameters;
     float alpha = (float)t->task->elastic_alpha;
+    float back = (float)(t->task->elastic_return / t->task->elastic_alpha);
     struct client_update update = {.step = step, .count = n};
     uint64_t started;
     /* elastic averaging begins, and begins again, at the centre */
@@ -328,7 +329,7 @@ int trainer_elastic_step(struct trainer *t, uint64_t step, uint64_t *next,
     describe_steps(t, started, &update);
     rc = push(t, t->gradient, &update, next, err);
     for (size_t i = 0; rc == 0 && t->outcome == CLIENT_OK && i < n; i++) {
-        t->state[i] += t->gradient[i];
+        t->state[i] += back * t->gradient[i];
     }
     return rc;
 }

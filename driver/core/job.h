@@ -73,7 +73,7 @@ struct job_spec {
     double validation_split; /* 0: none */
     struct job_strings validation_sources;
     struct training_options training; /* partitions = workers */
-    double elastic_alpha;             /* mode easgd; 0: 0.9 / workers */
+    double elastic_alpha;             /* mode easgd; 0: not given */
     json_t *server_optimizer;         /* as the request has it, or NULL */
     struct optimizer *server;         /* what it means; owned, or NULL */
     struct codec compress;            /* of what workers push */
@@ -114,6 +114,15 @@ int job_spec_check_model(const struct job_spec *spec, const struct model *model,
 bool job_spec_has_validation(const struct job_spec *spec);
 /* Whether it has a struct training: a training or a shard of one. */
 bool job_spec_trains(const struct job_spec *spec);
+
+/* Mode easgd: the parts of their difference by which the centre, and the
+ * worker, move towards each other. What was given is for both. The default is
+ * 0.9 / workers for the centre, the moving rate of the paper (Zhang,
+ * Choromanska and LeCun, "Deep learning with Elastic Averaging SGD", 2015), and
+ * a quarter of it for workers: with equal parts the centre, which no gradient
+ * moves, slows all of them down (docs/PARAMETER_SERVER.md). */
+double job_spec_elastic_alpha(const struct job_spec *spec);
+double job_spec_elastic_return(const struct job_spec *spec);
 /* Whether nobody works for it: it has no engine, and takes no place among those
  * that have. */
 bool job_spec_is_alone(const struct job_spec *spec);

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#define ELASTIC_SHARE 0.9   /* of all workers: the moving rate of the centre */
+#define ELASTIC_RETURN 0.25 /* of what the centre moves */
+
 bool job_spec_has_validation(const struct job_spec *spec)
 {
     return spec->validation_split > 0 || spec->validation_sources.count != 0 ||
@@ -19,6 +22,19 @@ bool job_spec_has_validation(const struct job_spec *spec)
 bool job_spec_trains(const struct job_spec *spec)
 {
     return spec->kind == JOB_TRAIN || spec->kind == JOB_SHARD;
+}
+
+double job_spec_elastic_alpha(const struct job_spec *spec)
+{
+    return spec->elastic_alpha != 0 ? spec->elastic_alpha
+                                    : ELASTIC_SHARE / (double)spec->workers;
+}
+
+double job_spec_elastic_return(const struct job_spec *spec)
+{
+    return spec->elastic_alpha != 0
+               ? spec->elastic_alpha
+               : ELASTIC_RETURN * job_spec_elastic_alpha(spec);
 }
 
 bool job_spec_is_alone(const struct job_spec *spec)

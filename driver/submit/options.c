@@ -150,7 +150,8 @@ static const struct entry entries[] = {
          "asynchronous, hogwild: divide each delta by its staleness + 1"),
     REAL(OPTIONS_TRAIN, "Training", "elastic-alpha", elastic_alpha, "A", 0, 1,
          "easgd: the part of their difference by which a worker and the centre"
-         " move (default: 0.9 / workers)"),
+         " move (default: 0.9 / workers for the centre, a quarter of that for a"
+         " worker)"),
     TEXT(OPTIONS_TRAIN, "Training", "server-optimizer", server_optimizer, "OPT",
          "optimizer that takes what workers push as a gradient: sgd-momentum,"
          " adam, a Keras name, or its JSON"),

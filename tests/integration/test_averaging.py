@@ -47,7 +47,7 @@ def defaults_end_where_synchronous_does(s):
     s.daemon()
     for workers in (2, 4):
         want = mean_accuracy(s, workers, [])
-        for mode in ("asynchronous", "hogwild"):
+        for mode in ("asynchronous", "hogwild", "easgd"):
             for frequency in ("epoch", "batch"):
                 got = mean_accuracy(s, workers, ["--mode", mode, "--frequency", frequency])
                 assert abs(got - want) < 0.02, (workers, mode, frequency, got, want)

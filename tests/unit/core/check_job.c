@@ -247,6 +247,18 @@ START_TEST(asynchrony_is_a_momentum_of_its_own)
 }
 END_TEST
 
+START_TEST(elastic_rates)
+{
+    struct job_spec spec = {.workers = 4};
+
+    ck_assert_double_eq_tol(job_spec_elastic_alpha(&spec), 0.225, 1e-12);
+    ck_assert_double_eq_tol(job_spec_elastic_return(&spec), 0.05625, 1e-12);
+    spec.elastic_alpha = 0.4;
+    ck_assert_double_eq(job_spec_elastic_alpha(&spec), 0.4);
+    ck_assert_double_eq(job_spec_elastic_return(&spec), 0.4);
+}
+END_TEST
+
 START_TEST(all_modes_are_known)
 {
     static const char *const names[] = {"synchronous", "asynchronous",
@@ -488,6 +500,7 @@ static TCase *basic(void)
     tcase_add_test(tc, asynchrony_is_a_momentum_of_its_own);
     tcase_add_test(tc, a_full_request_is_read);
     tcase_add_test(tc, json_is_the_same_request);
+    tcase_add_test(tc, elastic_rates);
     tcase_add_test(tc, all_modes_are_known);
     tcase_add_test(tc, formats_are_guessed_by_name);
     tcase_add_loop_test(tc, refusals_name_the_key, 0,

@@ -70,7 +70,7 @@ static void exchange(const struct master *m, float *own, float *master)
         float e = (float)m->alpha * (master[i] - own[i]);
 
         master[i] = m->alpha == 0 ? own[i] : master[i] - e;
-        own[i] = m->alpha == 0 ? own[i] : own[i] + e;
+        own[i] = m->alpha == 0 ? own[i] : own[i] + (float)m->back * e;
     }
 }
 
@@ -135,6 +135,7 @@ static void scene_set(struct scene *s, bool by_batch, uint32_t period,
     s->master.period = period;
     s->master.asynchronous = alpha != 0;
     s->master.alpha = alpha;
+    s->master.back = by_batch ? 0.5 : 1;
     unit_ok(model_state_init(s->master.model, &s->want, &err), &err);
     copy_state(&s->master, &s->master.state, &s->want);
     reference(&s->master, &s->want);

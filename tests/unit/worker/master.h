@@ -36,6 +36,7 @@ struct master {
     bool asynchronous;
     uint32_t period; /* batches of a step; 0: one */
     double alpha;    /* elastic averaging, or 0 */
+    double back;     /* how far the worker moves, by alpha */
     bool shuffle;
     uint64_t version;
     uint64_t next_step;
@@ -102,6 +103,7 @@ static inline void give_task(const struct master *m, struct fake_reply *reply)
     task.partitions = 1;
     task.period = m->period;
     task.elastic_alpha = m->alpha;
+    task.elastic_return = m->alpha * m->back;
     task.mode = m->alpha != 0     ? ELEPHAS__V1__MODE__MODE_EASGD
                 : m->asynchronous ? ELEPHAS__V1__MODE__MODE_ASYNCHRONOUS
                                   : ELEPHAS__V1__MODE__MODE_SYNCHRONOUS;
