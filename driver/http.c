@@ -5,8 +5,11 @@
 #include "driver/http.h"
 
 #include "common/mem.h"
+#include "driver/bodies.h"
 #include "driver/http_conn.h"
 #include "driver/listen.h"
+
+#include <event2/event.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +121,42 @@ size_t http_server_connections(const struct http_server *s)
 }
 
 /* ---- the request ---- */
+
+struct http_exchange *exchange_create(struct conn *c, size_t head_len)
+{
+    struct http_exchange *x = mem_zalloc(sizeof(*x));
+
+    if (x == NULL) {
+        return NULL;
+    }
+    x->conn = c;
+    x->text = mem_alloc(head_len + 1);
+    x->scratch = mem_alloc(HTTP_SCRATCH(head_len));
+    x->max_body = c->server->options.max_body;
+    x->limit_name = "--max-body";
+    buf_init(&x->body, 0);
+    buf_init(&x->headers, 16384);
+    http_chunks_init(&x->chunks);
+    if (x->text == NULL || x->scratch == NULL) {
+        mem_free(x->text);
+        mem_free(x->scratch);
+        mem_free(x);
+        return NULL;
+    }
+    return x;
+}
+
+void exchange_free(struct http_exchange *x)
+{
+    if (x->deadline != NULL) {
+        event_free(x->deadline);
+    }
+    body_room_leave(&x->room, &x->body);
+    buf_deinit(&x->headers);
+    mem_free(x->text);
+    mem_free(x->scratch);
+    mem_free(x);
+}
 
 const char *http_method(const struct http_exchange *x)
 {

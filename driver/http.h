@@ -13,8 +13,9 @@
  *  - a body of known length lies in one piece and is copied once from the
  *    socket's buffer; large ones can be made to wait for each other
  *    (bodies.h);
- *  - a held exchange (a long poll, an event stream) learns at once that its
- *    client is gone;
+ *  - a held exchange (a long poll, an event stream) learns that its client is
+ *    gone, and one that only sends no more gets the answers to all that it has
+ *    asked for;
  *  - a head must be complete within a time, a body must keep coming, a reply
  *    must be taken: slow clients hold a connection, never the daemon.
  *
@@ -135,8 +136,9 @@ void http_reply_upgrade(struct http_exchange *x, const char *path);
 /* ---- holding ---- */
 
 /* The reply comes later. on_gone: the client went away (or the server ends);
- * x is invalid after it. on_deadline (may be NULL) after ms: it may reply. A
- * later call replaces the former. */
+ * x is invalid after it. on_deadline (may be NULL: something is worked on, and
+ * the reply will come) after ms, or as soon as the client sends no more: it may
+ * reply. A later call replaces the former. */
 void http_hold(struct http_exchange *x, unsigned ms,
                void (*on_deadline)(void *context, struct http_exchange *x),
                void (*on_gone)(void *context, struct http_exchange *x),
@@ -184,7 +186,8 @@ void http_reply_error(struct http_exchange *x, const struct err *err);
 /* ---- a reply in pieces ---- */
 
 /* Like http_hold(), and the head goes out. on_drain (may be NULL): everything
- * handed over so far has left. */
+ * handed over so far has left. If nothing is handed over then and the client
+ * sends no more, it is taken to be gone. */
 void http_stream_begin(struct http_exchange *x, int status,
                        const char *content_type,
                        void (*on_drain)(void *context, struct http_exchange *x),

@@ -8,7 +8,6 @@
 #include "driver/http_conn.h"
 
 #include "common/mem.h"
-#include "driver/bodies.h"
 #include "driver/listen.h"
 
 #include <event2/buffer.h>
@@ -50,42 +49,6 @@ static size_t input_length(const struct conn *c)
 }
 
 /* ---- exchanges ---- */
-
-static struct http_exchange *exchange_create(struct conn *c, size_t head_len)
-{
-    struct http_exchange *x = mem_zalloc(sizeof(*x));
-
-    if (x == NULL) {
-        return NULL;
-    }
-    x->conn = c;
-    x->text = mem_alloc(head_len + 1);
-    x->scratch = mem_alloc(HTTP_SCRATCH(head_len));
-    x->max_body = c->server->options.max_body;
-    x->limit_name = "--max-body";
-    buf_init(&x->body, 0);
-    buf_init(&x->headers, 16384);
-    http_chunks_init(&x->chunks);
-    if (x->text == NULL || x->scratch == NULL) {
-        mem_free(x->text);
-        mem_free(x->scratch);
-        mem_free(x);
-        return NULL;
-    }
-    return x;
-}
-
-static void exchange_free(struct http_exchange *x)
-{
-    if (x->deadline != NULL) {
-        event_free(x->deadline);
-    }
-    body_room_leave(&x->room, &x->body);
-    buf_deinit(&x->headers);
-    mem_free(x->text);
-    mem_free(x->scratch);
-    mem_free(x);
-}
 
 /* Takes the exchange off the connection, says so, and frees it. */
 static void drop_exchange(struct conn *c, bool gone)
@@ -157,6 +120,7 @@ void conn_kill(struct conn *c)
 void conn_kill_later(struct conn *c)
 {
     c->eof = true;
+    c->broken = true;
     c->close_after = true;
     if (c->x == NULL || c->x->replied) {
         c->state = CONN_LINGER; /* the resume event ends it */
@@ -167,8 +131,8 @@ void conn_kill_later(struct conn *c)
 
 bool conn_will_close(const struct conn *c)
 {
-    return c->close_after || c->eof || c->server->draining ||
-           !c->x->head.keep_alive || !c->x->body_done;
+    return c->close_after || (c->eof && input_length(c) == 0) ||
+           c->server->draining || !c->x->head.keep_alive || !c->x->body_done;
 }
 
 void conn_replied(struct conn *c)
@@ -421,7 +385,29 @@ static bool advance_body(struct conn *c)
         hand_over(c);
         return true;
     }
+    if (c->eof) {
+        conn_kill(c); /* the rest never comes */
+    }
     return false;
+}
+
+/* The client sends no more. It may still wait for what it has asked for, or be
+ * gone: that is told only by sending. So what is worked on is answered, what
+ * waits for something to happen is answered at once, with nothing, and a stream
+ * ends when there is nothing to be sent. Whether the state changed. */
+static bool advance_half_closed(struct conn *c)
+{
+    struct http_exchange *x = c->x;
+
+    if (c->broken || (x->streaming && output_length(c) == 0)) {
+        conn_kill(c);
+        return false;
+    }
+    if (x->streaming || x->on_deadline == NULL) {
+        return false;
+    }
+    x->on_deadline(x->context, x);
+    return c->x != x;
 }
 
 /* A finished reply has left as far as it can for now. */
@@ -459,10 +445,6 @@ static bool advance_once(struct conn *c)
     case CONN_ROOM:
         return false; /* goes on with conn_has_room() */
     case CONN_BODY:
-        if (c->eof && input_length(c) == 0) {
-            conn_kill(c);
-            return false;
-        }
         return advance_body(c);
     case CONN_FLUSH:
     case CONN_CLOSING:
@@ -474,10 +456,7 @@ static bool advance_once(struct conn *c)
         }
         return false;
     case CONN_BUSY:
-        if (c->eof) {
-            conn_kill(c); /* nobody waits for the reply any more */
-        }
-        return false;
+        return c->eof && advance_half_closed(c);
     }
     return false;
 }

@@ -60,6 +60,7 @@ struct conn {
     unsigned depth;          /* of conn_advance(): who frees it */
     bool dead;
     bool eof;              /* the client sends no more */
+    bool broken;           /* nothing can be sent any more */
     bool close_after;      /* no request after this one */
     bool linger;           /* part of a body was not read */
     bool head_began;       /* the head timer runs */
@@ -100,6 +101,9 @@ struct http_exchange {
     uint64_t bytes_out;
 };
 
+/* With room for a head; NULL without memory. */
+struct http_exchange *exchange_create(struct conn *c, size_t head_len);
+void exchange_free(struct http_exchange *x);
 /* Looks whether there is room for further connections. */
 void http_admit(struct http_server *server);
 /* Takes over an accepted socket; closes it if there is no memory. */

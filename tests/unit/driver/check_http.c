@@ -193,6 +193,15 @@ END_TEST
 
 /* ---- held and streamed ---- */
 
+/* Goes away at once, as a process that is killed with something unread. */
+static void reset(struct peer *p)
+{
+    struct linger none = {1, 0};
+
+    (void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    peer_hang_up(p);
+}
+
 START_TEST(tells_who_holds_that_the_client_is_gone)
 {
     struct peer c;
@@ -212,10 +221,95 @@ START_TEST(tells_who_holds_that_the_client_is_gone)
     peer_say(&c, "GET /hold HTTP/1.1\r\n" H);
     peer_pump(f.base, 10);
     ck_assert_ptr_nonnull(f.held);
-    peer_hang_up(&c);
+    reset(&c);
     peer_pump(f.base, 10);
     ck_assert_int_eq(f.gone, 1);
     ck_assert_int_eq(f.last_status, 0);
+    ck_assert_uint_eq(http_server_connections(f.server), 0);
+    /* the end of what it sends is not its end: the reply tells */
+    dial(&c);
+    peer_say(&c, "GET /hold HTTP/1.1\r\n" H);
+    peer_pump(f.base, 10);
+    peer_hang_up(&c);
+    peer_pump(f.base, 10);
+    ck_assert_int_eq(f.gone, 1);
+    http_reply_text(f.held, 200, "to nobody");
+    f.held = NULL;
+    peer_pump(f.base, 10);
+    ck_assert_uint_eq(http_server_connections(f.server), 0);
+}
+END_TEST
+
+/* Clients that send all they have, say that this was it, and read to the end.
+ */
+START_TEST(answers_all_that_came_before_the_end)
+{
+    struct peer c;
+    int64_t began;
+
+    dial(&c);
+    peer_say(&c, "GET /a HTTP/1.1\r\n" H
+                 "POST /b HTTP/1.1\r\nContent-Length: 2\r\n" H "xy"
+                 "GET /hold HTTP/1.1\r\n" H
+                 "POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H
+                 "3\r\nabc\r\n0\r\n\r\nGET /d HTTP/1.1\r\n" H);
+    (void)shutdown(c.fd, SHUT_WR);
+    peer_expect(&c, "{\"path\":\"b\",\"len\":2}");
+    peer_pump(f.base, 10);
+    ck_assert_ptr_nonnull(f.held); /* by what is worked on elsewhere */
+    peer_lacks(&c, "Connection: close");
+    http_reply_text(f.held, 200, "late");
+    f.held = NULL;
+    peer_expect_end(&c);
+    peer_has(&c, "{\"path\":\"a\",\"len\":0}");
+    peer_has(&c, "late");
+    peer_has(&c, "{\"path\":\"c\",\"len\":3}");
+    peer_has(&c, "{\"path\":\"d\",\"len\":0}");
+    peer_has(&c, "Connection: close");
+    ck_assert_int_eq(f.over, 5);
+    peer_hang_up(&c);
+    /* one that waits for something to happen is told that it has not */
+    dial(&c);
+    began = peer_now();
+    peer_say(&c, "GET /hold?ms=1 HTTP/1.1\r\n" H "GET /a HTTP/1.1\r\n" H);
+    (void)shutdown(c.fd, SHUT_WR);
+    peer_expect(&c, "HTTP/1.1 204 ");
+    ck_assert_int_lt(peer_now() - began, 90);
+    peer_expect(&c, "\"path\":\"a\"");
+    peer_expect_end(&c);
+    peer_hang_up(&c);
+    /* a stream goes on while there is something */
+    dial(&c);
+    peer_say(&c, "GET /drain HTTP/1.1\r\n" H);
+    (void)shutdown(c.fd, SHUT_WR);
+    peer_expect_end(&c);
+    ck_assert_uint_gt(c.len, (size_t)4 << 20);
+    ck_assert_mem_eq(c.in + c.len - 7, "\r\n0\r\n\r\n", 7);
+    peer_hang_up(&c);
+}
+END_TEST
+
+START_TEST(drops_what_is_cut_off)
+{
+    static const char *const beginnings[] = {
+        "GET /b HTTP/1.1\r\nHos", "POST /b HTTP/1.1\r\nContent-Length: 9\r\n" H,
+        "POST /b HTTP/1.1\r\nContent-Length: 9\r\n" H "1234",
+        "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H "5\r\nab"};
+    struct peer c;
+
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
+        int64_t began = peer_now();
+
+        dial(&c);
+        peer_say(&c, "GET /a HTTP/1.1\r\n" H);
+        peer_say(&c, beginnings[i]);
+        (void)shutdown(c.fd, SHUT_WR);
+        peer_expect(&c, "\"path\":\"a\"");
+        peer_expect_end(&c);
+        peer_lacks(&c, "\"path\":\"b\"");
+        ck_assert_int_lt(peer_now() - began, 100); /* no time-out is needed */
+        peer_hang_up(&c);
+    }
     ck_assert_uint_eq(http_server_connections(f.server), 0);
 }
 END_TEST
@@ -378,6 +472,8 @@ static TCase *later(void)
     TCase *tc = with_server("later");
 
     tcase_add_test(tc, tells_who_holds_that_the_client_is_gone);
+    tcase_add_test(tc, answers_all_that_came_before_the_end);
+    tcase_add_test(tc, drops_what_is_cut_off);
     tcase_add_test(tc, holds_until_a_deadline);
     tcase_add_test(tc, streams_pieces);
     tcase_add_test(tc, says_when_a_stream_has_drained);
