@@ -11,8 +11,11 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from raw_http import all_answers, asks_first, chunked, request  # noqa: E402
+from servers import eventually  # noqa: E402
 from system import DATA, run  # noqa: E402
 
 TRAIN = ["train", "--model", f"{DATA}/diabetes_mlp.keras", "--data", f"{DATA}/diabetes.csv", "--label", "target",
@@ -36,10 +39,10 @@ def count(s, method, route, status):
 class Proxy(threading.Thread):
     """Passes connections on, but answers the request for frames itself."""
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.to = None
-        self.server = socket.create_server(("127.0.0.1", 0))
+        self.server = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self.server.getsockname()[1]
         self.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         self.refused = 0
@@ -76,13 +79,13 @@ def pass_on(source, target):
         pass
 
 
-def workers_through(s, port):
+def workers_through(s, port, host="127.0.0.1"):
     """A directory of workers that ask this port."""
     os.makedirs(s.path("workers"))
     path = s.path("workers/elephas-worker")
     with open(path, "w", encoding="utf-8") as f:
         f.write("#!/bin/sh\nread -r first\n"
-                f'{{ echo "$first" | sed "s|server=[^ ]*|server=http://127.0.0.1:{port}|"; cat; }} |\n'
+                f'{{ echo "$first" | sed "s|server=[^ ]*|server=http://{host}:{port}|"; cat; }} |\n'
                 f'    {s.bin}/elephas-worker "$@"\n')
     os.chmod(path, 0o755)
     return s.path("workers")
@@ -118,8 +121,19 @@ def both_ways_give_the_same_bits(s):
 
 def over_ipv6(s):
     s.daemon(listen="[::1]:0")
-    trained(s)
+    want = trained(s)
     assert count(s, "GET", "frames", 101) == 2
+    s.stop()
+    # and HTTP alone
+    proxy = Proxy("::1")
+    s.daemon("--workers-dir", workers_through(s, proxy.port, "[::1]"), listen="[::1]:0")
+    proxy.to = ("::1", int(s.url.rsplit(":", 1)[1]))
+    proxy.start()
+    try:
+        assert trained(s) == want
+        assert proxy.refused == 2 and count(s, "GET", "frames", 101) == 0
+    finally:
+        proxy.server.close()
 
 
 # ---- raw connections ---------------------------------------------------------
@@ -208,6 +222,40 @@ def pulls_and_refusals(s):
     assert s.submit("wait", job).status != 0
 
 
+def raw_requests(s):
+    """What HTTP/1.1 allows and our workers do not do."""
+    s.daemon()
+    job = long_job(s)
+    eventually(lambda: s.get_json(f"/v1/jobs/{job}")["epoch"] > 1)
+    path = f"/v1/jobs/{job}"
+    protobuf = "Content-Type: application/x-protobuf"
+    late = field(1, job.encode()) + bytes([3 << 3, 0])  # of no attempt that there is
+    nonsense = request("POST", f"{path}/updates", protobuf, "Transfer-Encoding: chunked", "Trailer: X-Sum",
+                       body=chunked(b"no message at all", 3, ("X-Sum: 1", "X-More: 2")))
+    update = request("POST", f"{path}/updates", protobuf, "Transfer-Encoding: chunked", body=chunked(late, 2, ("X-Sum: 1",)))
+    pull = request("GET", f"{path}/parameters?begin=0&end=8")
+    poll = request("GET", f"{path}/parameters?epoch=999999&partition=0&wait=30")
+    began = time.monotonic()
+    answers = all_answers(s.url, pull, nonsense, update, pull, poll, pull)
+    assert time.monotonic() - began < 10
+    statuses = [a[0] for a in answers]
+    assert statuses == [200, 400, statuses[2], 200, 204, 200] and len(answers[5][2]) < 200, statuses
+    alone = [s.request("POST", f"{path}/updates", body, protobuf.split(": ")[1]) for body in (b"no message at all", late)]
+    assert [(a[0], a[2]) for a in answers[1:3]] == alone, (answers, alone)
+    for body, want in zip((b"no message at all", late), alone):
+        assert asks_first(s.url, "POST", f"{path}/updates", body, protobuf) == want
+    assert s.submit("cancel", job).status == 0
+    # its stored values, and that it is over
+    done = s.submit(*TRAIN, "--output", s.path("m.keras")).last["job"]
+    path = f"/v1/jobs/{done}"
+    update = request("POST", f"{path}/updates", protobuf, "Transfer-Encoding: chunked",
+                     body=chunked(field(1, done.encode()), 5, ("X-Sum: 1",)))
+    pull = request("GET", f"{path}/parameters?state=1")
+    answers = all_answers(s.url, pull, update, pull)
+    assert [a[0] for a in answers] == [200] * 3, answers
+    assert answers[0][2] == answers[2][2] and len(answers[0][2]) > 4 * PARAMETERS
+
+
 def what_is_known_is_not_sent_again(s):
     s.daemon()
     out = s.submit(*TRAIN, "--output", s.path("m.keras"))
@@ -244,4 +292,4 @@ def who_may(s):
 
 
 if __name__ == "__main__":
-    run([both_ways_give_the_same_bits, over_ipv6, pulls_and_refusals, what_is_known_is_not_sent_again, who_may])
+    run([both_ways_give_the_same_bits, over_ipv6, pulls_and_refusals, raw_requests, what_is_known_is_not_sent_again, who_may])

@@ -13,6 +13,7 @@ import urllib.error
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from elephas_client import Http, Socket, pack, unpack  # noqa: E402
+from raw_http import all_answers, asks_first, chunked, request  # noqa: E402
 from system import DATA, run  # noqa: E402
 
 MODEL = f"{DATA}/diabetes_mlp.keras"
@@ -320,6 +321,50 @@ def large_updates_take_turns(s):
         assert stop(s, ready["job"])["updates"] == 19
 
 
+def raw_requests(s):
+    """What HTTP/1.1 allows and Elephas' own clients do not do: chunks with trailers, asking before a body is sent,
+    requests without waiting for answers, and closing one's side behind them. Small weights, and large ones."""
+    s.daemon()
+    large, shape = large_model(s)
+    for model, shapes in ((MODEL, SHAPES), (large, shape)):
+        ready = start(s, model=model)
+        body = pack(constant(1.0, shapes=shapes))
+        push = request("POST", "/update", body=body)
+        pieces = request("POST", "/update", "Transfer-Encoding: chunked", "Trailer: X-Sum",
+                         body=chunked(body, len(body) // 7, ("X-Sum: 1", "X-More: 2")))
+        pull = request("GET", "/parameters")
+        answers = all_answers(ready["http"], pull, push, pieces, pull, request("GET", "/"), push, pull)
+        assert [a[0] for a in answers] == [200] * 7, [a[0] for a in answers]
+        assert [a[2] for a in answers[1:3]] == [b"Update done"] * 2 and answers[4][2] == b"Elephas", answers[4]
+        first, second, last = (flat(unpack(answers[i][2])) for i in (0, 3, 6))
+        assert all(abs(a - 2 - b) < 1e-5 and abs(a - 3 - c) < 1e-5 for a, b, c in zip(first, second, last))
+        assert asks_first(ready["http"], "POST", "/update", body) == (200, b"Update done")
+        # what is wrong in the middle ends the connection behind its answer, and what came before counts
+        answers = all_answers(ready["http"], push, request("POST", "/update", "Transfer-Encoding: chunked", body=b"x\r\n"), push)
+        assert [a[0] for a in answers] == [200, 400], answers
+        answers = all_answers(ready["http"], push, push[:-1])
+        assert [a[0] for a in answers] == [200], answers
+        assert stop(s, ready["job"])["updates"] == 6
+
+
+def over_ipv6(s):
+    s.daemon("--elephas-host", "::1")
+    ready = start(s)
+    assert ready["http"].startswith("[::1]:") and ready["socket"].startswith("[::1]:"), ready
+    http, sock = Http(ready["http"]), Socket(ready["socket"])
+    before = flat(http.get())
+    http.update(constant(1.0))
+    sock.update(constant(1.0))
+    eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["updates"] == 2)
+    assert all(abs(a - 2 - b) < 1e-5 for a, b in zip(before, flat(sock.get())))
+    s.stop()
+    s.daemon("--elephas-host", "::1")
+    eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["state"] == "running")
+    assert all(abs(a - 2 - b) < 1e-5 for a, b in zip(before, flat(http.get())))  # the same ports
+    stop(s, ready["job"])
+    assert s.get_json(f"/v1/jobs/{ready['job']}")["version"] == 2
+
+
 def threads_of(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
@@ -498,6 +543,6 @@ def what_is_not_possible_is_said(s):
 if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
          a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
-         large_updates_take_turns, a_stop_frees_ports_threads_and_memory, the_model_is_written,
+         large_updates_take_turns, raw_requests, over_ipv6, a_stop_frees_ports_threads_and_memory, the_model_is_written,
          a_name_may_be_used_again, a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
          what_is_not_possible_is_said])
