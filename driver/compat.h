@@ -82,7 +82,8 @@ int compat_listen_socket(struct compat *compat, const char *host,
 int compat_share(struct compat *compat, const struct compat *with,
                  struct err *err) ERR_CHECKED;
 
-/* Takes no more connections; what was begun is finished. */
+/* Takes no more connections; what clients have begun, or sent before, is
+ * finished. */
 void compat_drain(struct compat *compat);
 /* Whether nothing is under way any more. */
 bool compat_is_idle(const struct compat *compat);

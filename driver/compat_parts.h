@@ -99,7 +99,7 @@ int compat_socket_share(struct compat_socket_server *server,
                         const struct compat_socket_server *with,
                         struct err *err) ERR_CHECKED;
 void compat_socket_drain(struct compat_socket_server *server);
-/* Connections on which something is under way. */
+/* Connections; while draining, on which something may be under way. */
 size_t compat_socket_busy(const struct compat_socket_server *server);
 
 #endif

@@ -8,10 +8,12 @@
  *   WORK    they are applied by the helper; nothing is read meanwhile
  *   ANSWER  weights leave; nothing is read meanwhile
  * Updates have no answer: one that is refused closes the connection, so that
- * the client's next write fails, and is reported.
+ * the client's next write fails, and is reported. For the same reason, what
+ * clients have sent before the server ends is still read, and applied.
  */
 #include "driver/compat_parts.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "driver/bodies.h"
 #include "driver/compat_reader.h"
@@ -25,12 +27,17 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define STALL_SECONDS 30 /* without a byte, while something is under way */
 #define AT_ONCE ((size_t)1 << 20) /* then others have their turn */
 #define MAX_CONNECTIONS 16384
+/* At the end, a connection on which nothing came for so long is through ... */
+#define QUIET_MS 100
+/* ... and who sends on and on begins nothing after this. */
+#define LAST_MS 2000
 
 enum state {
     STATE_VERB,
@@ -66,6 +73,7 @@ struct compat_socket_server {
     struct conn *conns;
     size_t count;
     bool draining;
+    int64_t last; /* while draining: when nothing is begun any more */
 };
 
 static void conn_close(struct conn *c)
@@ -109,6 +117,8 @@ static void conn_close(struct conn *c)
 static void enter(struct conn *c, enum state state)
 {
     static const struct timeval stall = {STALL_SECONDS, 0};
+    static const struct timeval quiet = {0, QUIET_MS * 1000};
+    bool idle = state == STATE_VERB && !c->server->draining;
     int rc;
 
     c->state = state;
@@ -116,14 +126,27 @@ static void enter(struct conn *c, enum state state)
         (void)event_del(c->read);
         return;
     }
-    rc = event_add(c->read, state == STATE_VERB ? NULL : &stall);
-    if (rc == 0 && state == STATE_VERB) {
+    rc = event_add(c->read, idle                  ? NULL
+                            : state == STATE_VERB ? &quiet
+                                                  : &stall);
+    if (rc == 0 && idle) {
         /* event_add() of a pending event keeps its time-out */
         rc = event_remove_timer(c->read);
     }
     if (rc != 0) {
         event_active(c->read, EV_TIMEOUT, 0); /* it would wait for ever */
     }
+}
+
+/* A request is through. Whether the connection goes on. */
+static bool next(struct conn *c)
+{
+    if (c->server->draining && clock_ms() >= c->server->last) {
+        conn_close(c);
+        return false;
+    }
+    enter(c, STATE_VERB);
+    return true;
 }
 
 static void report(const struct conn *c, const struct err *why)
@@ -142,11 +165,7 @@ static void flush(struct conn *c)
     int n = evbuffer_write(c->out, c->fd);
 
     if (evbuffer_get_length(c->out) == 0) {
-        if (c->server->draining) {
-            conn_close(c);
-        } else {
-            enter(c, STATE_VERB);
-        }
+        (void)next(c);
     } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
         conn_close(c);
     } else if (event_add(c->write, &stall) != 0) {
@@ -309,12 +328,11 @@ static bool begin_body(struct conn *c)
 /* Whether the connection goes on. */
 static bool applied(struct conn *c, int rc)
 {
-    if (rc != 0 || c->server->draining) {
+    if (rc != 0) {
         conn_close(c);
         return false;
     }
-    enter(c, STATE_VERB);
-    return true;
+    return next(c);
 }
 
 static void on_applied(void *owner, struct compat_task *task)
@@ -433,12 +451,20 @@ static void gone(struct conn *c)
     conn_close(c);
 }
 
+/* Where many clients push, the loop may be late. */
+static bool has_unread(int fd)
+{
+    int n = 0;
+
+    return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *c = arg;
     size_t at_once = 0;
 
-    if ((what & EV_TIMEOUT) != 0) {
+    if ((what & EV_TIMEOUT) != 0 && !has_unread(fd)) {
         gone(c);
         return;
     }
@@ -557,14 +583,12 @@ int compat_socket_share(struct compat_socket_server *s,
 
 void compat_socket_drain(struct compat_socket_server *s)
 {
-    struct conn *next;
-
     s->draining = true;
-    listen_close(s->listeners);
-    for (struct conn *c = s->conns; c != NULL; c = next) {
-        next = c->next;
+    s->last = clock_ms() + LAST_MS;
+    listen_drain(s->listeners);
+    for (struct conn *c = s->conns; c != NULL; c = c->next) {
         if (c->state == STATE_VERB) {
-            conn_close(c);
+            enter(c, STATE_VERB);
         }
     }
 }

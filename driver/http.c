@@ -69,7 +69,7 @@ void http_server_drain(struct http_server *s)
     struct conn *next;
 
     s->draining = true;
-    listen_close(s->listeners);
+    listen_drain(s->listeners);
     for (struct conn *c = s->conns; c != NULL; c = next) {
         next = c->next;
         event_active(c->resume, EV_TIMEOUT, 0); /* idle ones end */

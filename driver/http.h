@@ -76,7 +76,7 @@ int http_server_listen(struct http_server *server, const char *host,
                        unsigned want_port, unsigned *port,
                        struct err *err) ERR_CHECKED;
 /* Takes no more connections, and ends kept ones after the request they are
- * in. */
+ * in, or that has come by now. */
 void http_server_drain(struct http_server *server);
 /* Connections whose request is being read, and all. */
 size_t http_server_reading(const struct http_server *server);

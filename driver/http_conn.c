@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define READ_WATERMARK ((size_t)256 << 10)
@@ -46,6 +47,14 @@ static size_t output_length(const struct conn *c)
 static size_t input_length(const struct conn *c)
 {
     return evbuffer_get_length(bufferevent_get_input(c->bev));
+}
+
+/* Whether something has come that was not read yet. */
+static bool has_unread(const struct conn *c)
+{
+    int n = 0;
+
+    return ioctl(bufferevent_getfd(c->bev), FIONREAD, &n) == 0 && n > 0;
 }
 
 /* ---- exchanges ---- */
@@ -419,6 +428,8 @@ static bool advance_output(struct conn *c)
         return true;
     }
     if (c->state == CONN_CLOSING && output_length(c) == 0) {
+        /* the kernel resets what is closed with something unread */
+        c->linger = c->linger || input_length(c) != 0 || has_unread(c);
         if (c->linger && !c->eof) {
             (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
             set_timer(c, LINGER_MS);
@@ -436,7 +447,8 @@ static bool advance_once(struct conn *c)
         if (c->frames != NULL ? advance_frame(c) : advance_head(c)) {
             return true;
         }
-        if (!c->dead && (c->eof || (c->server->draining && !c->head_began))) {
+        if (!c->dead && (c->eof || (c->server->draining && !c->head_began &&
+                                    !has_unread(c)))) {
             c->linger = false;
             c->state = CONN_CLOSING;
             return true;

@@ -195,8 +195,8 @@ static void group_leave(struct listen_set *s)
     }
 }
 
-/* What was given and not taken is closed. */
-static void close_pipe(struct listen_set *s)
+/* What was given and not taken is taken now, or closed. */
+static void close_pipe(struct listen_set *s, bool take)
 {
     int fd;
 
@@ -206,7 +206,11 @@ static void close_pipe(struct listen_set *s)
     }
     if (s->given[0] >= 0) {
         while (read(s->given[0], &fd, sizeof(fd)) == sizeof(fd)) {
-            (void)close(fd);
+            if (take) {
+                s->on_accept(s->context, fd);
+            } else {
+                (void)close(fd);
+            }
         }
         (void)close(s->given[0]);
         (void)close(s->given[1]);
@@ -263,14 +267,43 @@ int listen_create(struct event_base *base,
     return 0;
 }
 
-void listen_close(struct listen_set *s)
+static void end(struct listen_set *s, bool take)
 {
     for (size_t i = 0; i < s->count; i++) {
         evconnlistener_free(s->listeners[i]);
     }
     s->count = 0;
     group_leave(s);
-    close_pipe(s);
+    close_pipe(s, take);
+}
+
+void listen_close(struct listen_set *s)
+{
+    end(s, false);
+}
+
+/* Clients think that they are connected when the kernel says so. */
+static void accept_waiting(struct listen_set *s,
+                           struct evconnlistener *listener)
+{
+    for (int n = 0; n < 2 * BACKLOG; n++) {
+        int fd = accept4(evconnlistener_get_fd(listener), NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            on_accept(listener, fd, NULL, 0, s);
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+void listen_drain(struct listen_set *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        accept_waiting(s, s->listeners[i]);
+    }
+    end(s, true);
 }
 
 void listen_destroy(struct listen_set **set)

@@ -39,8 +39,11 @@ int listen_share(struct listen_set *set, struct listen_set *with,
                  struct err *err) ERR_CHECKED;
 /* A connection that was handed to the server is closed. */
 void listen_left(struct listen_set *set);
-/* Closes the ports, and leaves the set as it was made. */
+/* Closes the ports, and leaves the set as it was made. Who has connected and
+ * was not handed to the server yet is cut off ... */
 void listen_close(struct listen_set *set);
+/* ... or is handed to it now. */
+void listen_drain(struct listen_set *set);
 /* Leaves new connections where they are, until it is resumed. */
 void listen_pause(struct listen_set *set, bool pause);
 

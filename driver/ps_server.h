@@ -45,7 +45,8 @@ int ps_server_create(const struct ps_server_options *options,
 unsigned ps_server_http_port(const struct ps_server *server);
 unsigned ps_server_socket_port(const struct ps_server *server);
 void ps_server_counts(struct ps_server *server, struct ps_server_counts *out);
-/* Closes the ports; updates on their way are applied, for a few seconds. */
+/* Closes the ports; updates that clients have sent, or are sending, are
+ * applied, for a few seconds. */
 void ps_server_drain(struct ps_server *server);
 /* Ends everything at once; accepts NULL. No thread and no port is left. */
 void ps_server_destroy(struct ps_server **server);

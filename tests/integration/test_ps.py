@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Parameter servers by hand: elephas-submit ps start and stop, and clients of the Elephas protocol."""
 import array
+import http.client
 import json
 import os
 import signal
@@ -365,6 +366,88 @@ def over_ipv6(s):
     assert s.get_json(f"/v1/jobs/{ready['job']}")["version"] == 2
 
 
+class Senders:
+    """Clients that push ones until the ports are closed, each in its way. `sent` of those that say so counts pushes
+    whose bytes were all handed over when halt() returned, `answered` those that HTTP has answered."""
+
+    def __init__(self, ready, shapes, each):
+        self.ready, self.body = ready, pack(constant(1.0, shapes=shapes))
+        self.halted, self.lock = False, threading.Lock()
+        self.sent = self.answered = 0
+        self.threads = [threading.Thread(target=self.guarded, args=(way,), daemon=True)
+                        for way in (self.on_one_connection, self.on_many_connections) * each]
+        self.http_threads = [threading.Thread(target=self.over_http, daemon=True) for _ in range(each)]
+        for t in self.threads + self.http_threads:
+            t.start()
+
+    def guarded(self, way):
+        try:
+            way()
+        except OSError as e:
+            self.failure = e
+            raise
+
+    def push(self, c):
+        c.sendall(b"u" + len(self.body).to_bytes(4, "big") + self.body)
+        with self.lock:
+            self.sent += 1
+
+    def on_one_connection(self):
+        c = self.kept = Socket(self.ready["socket"]).connect()
+        while not self.halted:
+            self.push(c)
+
+    def on_many_connections(self):
+        while not self.halted:
+            with Socket(self.ready["socket"]).connect() as c:
+                self.push(c)
+
+    def over_http(self):
+        address = self.ready["http"].split(":")
+        c = http.client.HTTPConnection(address[0], int(address[1]), timeout=30)
+        try:
+            while True:
+                c.request("POST", "/update", self.body)
+                answer = c.getresponse()
+                assert answer.status == 200 and answer.read() == b"Update done"
+                with self.lock:
+                    self.answered += 1
+        except (OSError, http.client.HTTPException):
+            pass  # it was not applied then
+
+    def halt(self):
+        self.halted = True
+        for t in self.threads:
+            t.join(30)
+            assert not t.is_alive()
+
+    def total(self):
+        for t in self.http_threads:
+            t.join(30)
+            assert not t.is_alive()
+        return self.sent + self.answered
+
+
+def a_stop_loses_nothing(s):
+    """Pushes by socket have no answer: those that were sent before the stop are in the model, as are those by HTTP that
+    were answered, and no others."""
+    s.daemon()
+    large, shape = large_model(s)
+    for turn in range(4):
+        model, shapes = (MODEL, SHAPES) if turn < 3 else (large, shape)
+        ready = start(s, model=model)
+        senders = Senders(ready, shapes, 2 if turn < 3 else 1)
+        time.sleep(0.3)
+        senders.halt()
+        assert s.request("POST", f"/v1/jobs/{ready['job']}/stop", b"")[0] == 202
+        began = time.monotonic()
+        eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["state"] == "done")
+        assert time.monotonic() - began < 5
+        done = s.get_json(f"/v1/jobs/{ready['job']}")
+        assert done["updates"] == done["version"] == senders.total(), (done, senders.sent, senders.answered)
+        assert done["refused"] == 0, done
+
+
 def threads_of(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
@@ -543,6 +626,7 @@ def what_is_not_possible_is_said(s):
 if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
          a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
-         large_updates_take_turns, raw_requests, over_ipv6, a_stop_frees_ports_threads_and_memory, the_model_is_written,
+         large_updates_take_turns, raw_requests, over_ipv6, a_stop_loses_nothing,
+         a_stop_frees_ports_threads_and_memory, the_model_is_written,
          a_name_may_be_used_again, a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
          what_is_not_possible_is_said])

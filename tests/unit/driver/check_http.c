@@ -387,6 +387,31 @@ START_TEST(ends_with_exchanges_open)
 }
 END_TEST
 
+START_TEST(answers_what_came_before_the_drain)
+{
+    struct peer c;
+    struct peer late;
+
+    dial(&c);
+    peer_say(&c, "GET /a HTTP/1.1\r\n" H);
+    peer_expect(&c, "\"path\":\"a\"");
+    peer_say(&c, "GET /b HTTP/1.1\r\n" H "GET /c HTTP/1.1\r\n" H);
+    dial(&late); /* is not even accepted yet */
+    peer_say(&late, "POST /d HTTP/1.1\r\nContent-Length: 3\r\n" H "abc");
+    http_server_drain(f.server);
+    peer_expect_end(&c);
+    peer_has(&c, "\"path\":\"b\"");
+    peer_has(&c, "Connection: close"); /* c was not looked at */
+    peer_lacks(&c, "\"path\":\"c\"");
+    peer_expect_end(&late);
+    peer_has(&late, "\"path\":\"d\",\"len\":3");
+    peer_hang_up(&c);
+    peer_hang_up(&late);
+    peer_pump(f.base, 10);
+    ck_assert_uint_eq(http_server_connections(f.server), 0);
+}
+END_TEST
+
 START_TEST(destroys_with_exchanges_open)
 {
     struct peer c;
@@ -478,6 +503,7 @@ static TCase *later(void)
     tcase_add_test(tc, streams_pieces);
     tcase_add_test(tc, says_when_a_stream_has_drained);
     tcase_add_test(tc, ends_with_exchanges_open);
+    tcase_add_test(tc, answers_what_came_before_the_drain);
     tcase_add_test(tc, destroys_with_exchanges_open);
     return tc;
 }

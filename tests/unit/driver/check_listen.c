@@ -186,6 +186,19 @@ START_TEST(what_was_given_and_not_taken_is_closed)
 }
 END_TEST
 
+START_TEST(a_drain_takes_all_who_have_connected)
+{
+    join_many(3);
+    peer_pump(f.sides[0].base, 3); /* gives two away */
+    join_many(3);                  /* not even accepted */
+    listen_drain(f.sides[1].set);
+    ck_assert_int_ge(f.sides[1].count, 2);
+    listen_drain(f.sides[2].set);
+    listen_drain(f.sides[0].set);
+    ck_assert_int_eq(f.sides[0].count + f.sides[1].count + f.sides[2].count, 6);
+}
+END_TEST
+
 /* ---- names of several addresses ---- */
 
 typedef int look_up(const char *host, const char *service,
@@ -335,6 +348,7 @@ static TCase *sharing(void)
     tcase_add_test(tc, who_is_full_gets_none);
     tcase_add_test(tc, who_has_closed_gets_none);
     tcase_add_test(tc, what_was_given_and_not_taken_is_closed);
+    tcase_add_test(tc, a_drain_takes_all_who_have_connected);
     tcase_add_test(tc, survives_no_memory);
     return tc;
 }
