@@ -167,14 +167,16 @@ static void on_stop_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *d = arg;
     struct timeval tv = {0, TICK_MS * 1000};
+    bool quiet;
 
     (void)fd;
     (void)what;
     d->stop_ticks++;
     switch (d->stop_phase) {
     case DAEMON_READING:
-        if ((http_server_reading(d->http) == 0 && d->pending == 0) ||
-            d->stop_ticks > READING_TICKS) {
+        quiet = jobs_quiesce(d->jobs) && http_server_reading(d->http) == 0 &&
+                d->pending == 0;
+        if (quiet || d->stop_ticks > READING_TICKS) {
             jobs_stop(d->jobs);
             d->stop_phase = DAEMON_WORKERS;
             d->stop_ticks = 0;

@@ -47,7 +47,8 @@ struct daemon {
     bool open;          /* loopback only: no token is needed */
     bool stopping;
     enum {
-        DAEMON_READING, /* requests that are being read are finished */
+        DAEMON_READING, /* requests that are being read are finished, and what
+                           clients of parameter servers have sent */
         DAEMON_WORKERS, /* jobs are saved, workers end */
         DAEMON_REPLIES  /* the last replies leave */
     } stop_phase;

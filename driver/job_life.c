@@ -84,6 +84,23 @@ static void keep_result(struct job *job)
     }
 }
 
+#define STOPPING "stopping" /* a key of the result, until the job has ended */
+
+bool job_is_stopping(const struct job *job)
+{
+    return json_is_true(json_object_get(job->result, STOPPING));
+}
+
+static int mark_stopping(struct job *job, struct err *err)
+{
+    if (job->result == NULL) {
+        job->result = json_object();
+    }
+    return json_object_set_new(job->result, STOPPING, json_true()) == 0
+               ? 0
+               : err_nomem(err);
+}
+
 static void release_work(struct job *job)
 {
     job_load_abandon(job);
@@ -326,6 +343,9 @@ int job_stop(struct job *job, struct err *err)
         return err_set(err, ERR_STATE, "job %s is %s", job->id,
                        job_state_name(job->state));
     }
+    if (mark_stopping(job, err) != 0) {
+        return ERR_NOMEM;
+    }
     job_finish(job);
     return 0;
 }
@@ -342,8 +362,15 @@ void job_end_shard(struct job *job, bool done)
     }
 }
 
+bool job_quiesce(struct job *job)
+{
+    return !job_is_active(job) || job->work == NULL ||
+           job->class->quiesce == NULL || job->class->quiesce(job);
+}
+
 void job_suspend(struct job *job)
 {
+    bool stopping = job_is_stopping(job);
     struct err err = {0};
 
     if (job->class != NULL && job->class->save != NULL && job->work != NULL &&
@@ -352,6 +379,10 @@ void job_suspend(struct job *job)
              E_STR("error", err.msg));
     }
     keep_result(job);
+    if (stopping && mark_stopping(job, &err) != 0) {
+        elog(ELOG_ERROR, "job.result_lost", E_STR("job", job->id),
+             E_STR("key", STOPPING));
+    }
     set_state(job, JOB_QUEUED);
     job_log(job, "elephasd is stopping; the job goes on when it runs again");
     release_work(job);

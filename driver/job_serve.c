@@ -7,13 +7,13 @@
  * server run, they are touched through struct ps only.
  *
  * A daemon that is started again opens the same ports, with the parameters of
- * the last snapshot: one every few seconds, if there was a change.
+ * the last snapshot: one every few seconds, if there was a change. One that was
+ * told to stop is not served again, but stopped.
  */
 #include "driver/work.h"
 
 #include "common/elog.h"
 #include "common/mem.h"
-#include "common/wire.h"
 #include "driver/core/ps.h"
 #include "driver/crew.h"
 #include "driver/daemon.h"
@@ -23,11 +23,10 @@
 #include "driver/offload.h"
 #include "driver/ports.h"
 #include "driver/ps_server.h"
-#include "elephas/v1/parameters.pb-c.h"
+#include "driver/serve_parts.h"
 
 #include <event2/event.h>
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,29 +35,9 @@
 #define SAVE_SECONDS 5
 #define MAX_THREADS 4
 
-/* What outlives the work while a helper reads it. */
-struct serve_values {
-    atomic_uint refs;
-    struct model *model;
-    struct model_state state; /* its values are of ps, if there is one */
-    struct ps *ps;
-    uint64_t version; /* where it begins */
-    bool restored;
-};
+/* ---- what the files share ---- */
 
-struct serve {
-    struct serve_values *v;
-    struct ps_server *server;
-    struct event *timer;
-    uint64_t saved; /* version of the last snapshot */
-    bool saving;
-    unsigned http_port;
-    unsigned socket_port;
-    struct ps_server_counts counts; /* when the server has ended */
-};
-
-/* On any thread. */
-static void values_put(void *values)
+void serve_values_put(void *values)
 {
     struct serve_values *v = values;
 
@@ -74,76 +53,18 @@ static void values_put(void *values)
     mem_free(v);
 }
 
-static struct serve_values *values_get(struct serve_values *v)
+struct serve_values *serve_values_get(struct serve_values *v)
 {
     (void)atomic_fetch_add(&v->refs, 1);
     return v;
 }
 
-static struct serve *serve_of(const struct job *job)
+struct serve *serve_of(const struct job *job)
 {
     return (struct serve *)job->work;
 }
 
-/* ---- snapshots: a Parameters message ---- */
-
-static int pack_head(const struct job *job, const struct ps_view *view,
-                     struct buf *out, struct err *err)
-{
-    Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
-    Elephas__V1__Range range = ELEPHAS__V1__RANGE__INIT;
-    uint8_t header[WIRE_HEADER_MAX];
-    size_t n = ps_count(serve_of(job)->v->ps);
-    int rc;
-
-    range.end = n;
-    p.job = (char *)job->id;
-    p.version = view->version;
-    p.range = &range;
-    p.total = n;
-    rc = wire_pack(&p.base, out, err);
-    return rc == 0
-               ? buf_append(out, header,
-                            wire_values_header(n * sizeof(float), header), err)
-               : rc;
-}
-
-static void saved(struct job *job, uint64_t version, bool written)
-{
-    (void)version;
-    (void)written;
-    if (job->class == &work_serve && job->work != NULL) {
-        serve_of(job)->saving = false;
-    }
-}
-
-static int save(struct job *job, struct err *err)
-{
-    struct serve *s = serve_of(job);
-    struct job_snapshot snapshot = {.release = ps_release, .done = saved};
-    struct ps_view view;
-    int rc = ps_read(s->v->ps, &view, err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    buf_init(&snapshot.head, 65536);
-    rc = pack_head(job, &view, &snapshot.head, err);
-    snapshot.values = (struct view){(const uint8_t *)view.values,
-                                    ps_count(s->v->ps) * sizeof(float)};
-    snapshot.handle = view.handle;
-    if (rc == 0) {
-        rc = job_save_snapshot(job, &snapshot, err);
-    }
-    if (rc != 0) {
-        buf_deinit(&snapshot.head);
-        ps_release(view.handle);
-        return rc;
-    }
-    s->saving = true;
-    s->saved = view.version;
-    return 0;
-}
+/* ---- the server ---- */
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -157,87 +78,40 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (s->saving || ps_version(s->v->ps) == s->saved) {
         return;
     }
-    rc = save(job, &err);
+    rc = serve_snapshot(job, &err);
     if (rc != 0 && rc != ERR_STATE) { /* else all versions are being read */
         elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
              E_STR("error", err.msg));
     }
 }
 
-static int check_snapshot(const struct serve_values *l,
-                          const Elephas__V1__Parameters *p, struct view values,
-                          struct err *err)
-{
-    size_t n = l->model->parameters;
-
-    if (p->range == NULL || p->range->begin != 0 || p->range->end != n ||
-        values.len != n * sizeof(float)) {
-        return err_set(err, ERR_INVALID,
-                       "the snapshot is not of this model's %zu parameters", n);
-    }
-    return 0;
-}
-
-/* Goes on from the snapshot, if there is one. */
-static int restore(const struct job *job, struct serve_values *l,
-                   struct err *err)
-{
-    ProtobufCMessage *message = NULL;
-    struct view head;
-    struct view values;
-    struct buf file;
-    int rc;
-
-    buf_init(&file, 0);
-    rc = job_load_snapshot(job, false, &file, err);
-    if (rc == ERR_NOT_FOUND) {
-        buf_deinit(&file);
-        return 0;
-    }
-    if (rc == 0) {
-        rc = wire_split(buf_view(&file), &head, &values, err);
-    }
-    if (rc == 0) {
-        rc = wire_unpack(&elephas__v1__parameters__descriptor, head, &message,
-                         err);
-    }
-    if (rc == 0) {
-        const Elephas__V1__Parameters *p =
-            (const Elephas__V1__Parameters *)message;
-
-        rc = check_snapshot(l, p, values, err);
-        if (rc == 0) {
-            memcpy(l->state.values, values.data, values.len);
-            l->version = p->version;
-            l->restored = true;
-        }
-    }
-    wire_free(&message);
-    buf_deinit(&file);
-    return rc;
-}
-
-/* ---- the server ---- */
-
 /* For job_save, which packs it on the helper. */
 static struct job_save_model to_save(const struct serve *s)
 {
     return (struct job_save_model){.model = s->v->model,
                                    .state = &s->v->state,
-                                   .release = values_put,
-                                   .handle = values_get(s->v)};
+                                   .release = serve_values_put,
+                                   .handle = serve_values_get(s->v)};
 }
 
-/* The result: no thread touches the parameters any more. */
+/* No thread touches the parameters any more. */
+static void save_result(struct job *job)
+{
+    struct job_save_model save = to_save(serve_of(job));
+
+    job_save_result(job, &save);
+}
+
 static void on_drained(void *context)
 {
     struct job *job = context;
     struct serve *s = serve_of(job);
-    struct job_save_model save = to_save(s);
 
     ps_server_counts(s->server, &s->counts);
     ps_server_destroy(&s->server);
-    job_save_result(job, &save);
+    if (job->state == JOB_FINISHING) {
+        save_result(job);
+    } /* else the daemon stops, and looks */
 }
 
 static unsigned threads(void)
@@ -326,7 +200,7 @@ static int serve_load(const struct job *job, void **out, struct err *err)
     atomic_init(&l->refs, 1);
     rc = job_load_model(job, &l->model, &l->state, err);
     if (rc == 0) {
-        rc = restore(job, l, err);
+        rc = serve_restore(job, l, err);
     }
     if (rc == 0) {
         rc = ps_create(l->state.values, l->model->parameters,
@@ -336,7 +210,7 @@ static int serve_load(const struct job *job, void **out, struct err *err)
                        l->version, &l->ps, err);
     }
     if (rc != 0) {
-        values_put(l);
+        serve_values_put(l);
         return rc;
     }
     *out = l;
@@ -354,7 +228,7 @@ static int serve_start(struct job *job, void *loaded, bool *complete,
 
     *complete = false;
     if (s == NULL) {
-        values_put(l);
+        serve_values_put(l);
         return err_nomem(err);
     }
     job->work = s;
@@ -363,6 +237,11 @@ static int serve_start(struct job *job, void *loaded, bool *complete,
     if (l->restored) {
         job_log(job, "goes on from version %llu",
                 (unsigned long long)l->version);
+    }
+    if (job_is_stopping(job)) {
+        job_log(job, "was told to stop, and is not served again");
+        *complete = true;
+        return 0;
     }
     ps_set_crew(s->v->ps, &crew);
     rc = open_server(job, err);
@@ -378,7 +257,24 @@ static int serve_start(struct job *job, void *loaded, bool *complete,
 
 static void serve_finish(struct job *job)
 {
-    ps_server_drain(serve_of(job)->server);
+    if (serve_of(job)->server == NULL) { /* it was stopped in a former run */
+        save_result(job);
+    } else {
+        ps_server_drain(serve_of(job)->server);
+    }
+}
+
+/* A stop that somebody has asked for is finished too, if that does not take
+ * longer. */
+static bool serve_quiesce(struct job *job)
+{
+    struct serve *s = serve_of(job);
+
+    if (job->state == JOB_RUNNING && s->server != NULL && !s->draining) {
+        s->draining = true;
+        ps_server_drain(s->server);
+    }
+    return s->server == NULL && job->state != JOB_FINISHING;
 }
 
 /* The state with whole parameters of one moment, and the slots as they were
@@ -438,7 +334,7 @@ static void release_copy(struct later *later)
     struct copying *c = (struct copying *)later;
 
     work_model_deinit(&c->model);
-    values_put(c->v);
+    serve_values_put(c->v);
     mem_free(c);
 }
 
@@ -454,7 +350,7 @@ static void serve_current(struct job *job, struct http_exchange *x,
 
     (void)again;
     if (rc == 0) {
-        c->v = values_get(s->v);
+        c->v = serve_values_get(s->v);
         c->then = then;
         buf_init(&c->model.head, MODEL_WIRE_HEAD_MAX);
         rc = model_encode_head(c->v->model, &c->v->state, &c->model.head,
@@ -504,7 +400,7 @@ static int serve_save(struct job *job, struct err *err)
         ps_server_counts(s->server, &s->counts);
         ps_server_destroy(&s->server); /* what comes later is not in it */
     }
-    return ps_version(s->v->ps) != s->saved ? save(job, err) : 0;
+    return ps_version(s->v->ps) != s->saved ? serve_snapshot(job, err) : 0;
 }
 
 static int serve_describe(const struct job *job, json_t *document)
@@ -555,9 +451,9 @@ static void serve_destroy(struct job *job)
     if (s->timer != NULL) {
         event_free(s->timer);
     }
-    if (s->v != NULL && offload_run(job->daemon->vectors, values_put, nothing,
-                                    s->v, NULL) != 0) {
-        values_put(s->v);
+    if (s->v != NULL && offload_run(job->daemon->vectors, serve_values_put,
+                                    nothing, s->v, NULL) != 0) {
+        serve_values_put(s->v);
     }
     mem_free(s);
     job->work = NULL;
@@ -566,10 +462,11 @@ static void serve_destroy(struct job *job)
 const struct work_class work_serve = {
     .alone = true,
     .load = serve_load,
-    .unload = values_put,
+    .unload = serve_values_put,
     .start = serve_start,
     .model = serve_model,
     .finish = serve_finish,
+    .quiesce = serve_quiesce,
     .save = serve_save,
     .salvage = serve_salvage,
     .current = serve_current,

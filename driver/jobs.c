@@ -511,6 +511,16 @@ uint32_t jobs_workers(const struct jobs *jobs)
 
 /* ---- the end ---- */
 
+bool jobs_quiesce(struct jobs *jobs)
+{
+    bool quiet = true;
+
+    for (struct job *j = jobs->first; j != NULL; j = j->next) {
+        quiet = job_quiesce(j) && quiet;
+    }
+    return quiet;
+}
+
 void jobs_stop(struct jobs *jobs)
 {
     jobs->stopping = true;

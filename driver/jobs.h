@@ -106,6 +106,9 @@ json_t *jobs_json(const struct jobs *jobs);
 size_t jobs_count(const struct jobs *jobs, enum job_state state);
 uint32_t jobs_workers(const struct jobs *jobs);
 
+/* The stop of the daemon is near: whether all that others have begun with jobs
+ * that run is finished. To be called again and again. */
+bool jobs_quiesce(struct jobs *jobs);
 /* The stop of the daemon: jobs that run are saved and go back to the queue.
  * Nothing is started any more. */
 void jobs_stop(struct jobs *jobs);
@@ -154,6 +157,8 @@ int job_start_engine(struct job *job, struct err *err) ERR_CHECKED;
  * is made and again when it starts. */
 int job_check_data(const struct daemon *d, const struct job_spec *spec,
                    struct err *err) ERR_CHECKED;
+/* For jobs.c: jobs_quiesce() of one job. */
+bool job_quiesce(struct job *job);
 /* For jobs.c: saves a running job, ends its workers, back to the queue. */
 void job_suspend(struct job *job);
 /* For jobs.c: releases it and all that runs. */
@@ -174,8 +179,11 @@ int job_load_model(const struct job *job, struct model **model,
 /* Ends the part of a training that this server holds: done or cancelled. It may
  * have ended before. */
 void job_end_shard(struct job *job, bool done);
-/* Ends a parameter server: its result is made. ERR_STATE. */
+/* Ends a parameter server: its result is made, also if the daemon ends before.
+ * ERR_STATE. */
 int job_stop(struct job *job, struct err *err) ERR_CHECKED;
+/* Whether it was told to, in this run or a former one. */
+bool job_is_stopping(const struct job *job);
 
 /* ---- off the loop ---- */
 

@@ -73,6 +73,10 @@ struct work_class {
     /* The state is finishing: makes the result, then calls job_done() or
      * job_fail(), at once or later. */
     void (*finish)(struct job *job);
+    /* The daemon is about to stop: finishes what others have begun here.
+     * Called until it says that this is done, or there is no more time. May be
+     * NULL. */
+    bool (*quiesce)(struct job *job);
     /* The job stops for a while (the daemon ends): keep what there is.
      * May be NULL. */
     int (*save)(struct job *job, struct err *err);

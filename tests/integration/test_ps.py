@@ -448,6 +448,57 @@ def a_stop_loses_nothing(s):
         assert done["refused"] == 0, done
 
 
+def a_stopped_daemon_loses_nothing(s):
+    """SIGTERM: what clients had sent is in the snapshot, and an update that is coming is waited for."""
+    s.daemon()
+    large, shape = large_model(s)
+    for turn in range(3):
+        model, shapes = (MODEL, SHAPES) if turn < 2 else (large, shape)
+        ready = start(s, model=model)
+        senders = Senders(ready, shapes, 2 if turn < 2 else 1)
+        late = http_connection(ready)
+        late.sendall(request("POST", "/update", f"Content-Length: {len(senders.body)}") + senders.body[:1000])
+        time.sleep(0.3)
+        senders.halt()
+        s.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        late.sendall(senders.body[1000:])
+        assert late.recv(1000).startswith(b"HTTP/1.1 200 ")
+        late.close()
+        assert s.process.wait(10) == 0
+        s.daemon()
+        eventually(lambda: s.get_json(f"/v1/jobs/{ready['job']}")["state"] == "running")
+        document = s.get_json(f"/v1/jobs/{ready['job']}")
+        assert document["version"] == senders.total() + 1, (document, senders.sent, senders.answered)
+        stop(s, ready["job"])
+
+
+def a_stop_that_was_asked_for_is_kept(s):
+    """The result cannot be stored (as on a full disk), and the daemon ends: the server does not come back to life."""
+    s.daemon()
+    models = os.path.join(s.state, "models")
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        ready = start(s)
+        job = f"/v1/jobs/{ready['job']}"
+        before = flat(Http(ready["http"]).get())
+        Http(ready["http"]).update(constant(1.0))
+        snapshot = os.path.join(s.state, "jobs", ready["job"], "snapshot")
+        eventually(lambda: how == signal.SIGTERM or os.path.exists(snapshot))  # which that makes
+        os.rename(models, models + ".away")
+        assert s.request("POST", f"{job}/stop", b"")[0] == 202
+        eventually(lambda: "kept in memory" in s.submit("logs", ready["job"]).out)
+        assert s.get_json(job)["state"] == "finishing"
+        s.stop(how)
+        os.rename(models + ".away", models)
+        s.daemon()
+        eventually(lambda: s.get_json(job)["state"] == "done")
+        assert not listening(ready["http"]) and not listening(ready["socket"])
+        document = s.get_json(job)
+        assert document["version"] == 1 and "stopping" not in document, document
+        assert not os.path.exists(snapshot)
+        assert all(abs(a - 1 - b) < 1e-5 for a, b in zip(before, s.model_values(ready["job"], PARAMETERS)))
+
+
 def threads_of(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
@@ -627,6 +678,7 @@ if __name__ == "__main__":
     run([both_protocols_serve_one_vector, other_types_are_converted, what_is_malformed_changes_nothing,
          a_stalled_client_holds_nobody_up, no_update_is_lost, no_read_is_torn, clients_that_left_cost_nothing,
          large_updates_take_turns, raw_requests, over_ipv6, a_stop_loses_nothing,
+         a_stopped_daemon_loses_nothing, a_stop_that_was_asked_for_is_kept,
          a_stop_frees_ports_threads_and_memory, the_model_is_written,
          a_name_may_be_used_again, a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
          what_is_not_possible_is_said])
