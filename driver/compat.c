@@ -87,6 +87,16 @@ int compat_listen_http(struct compat *c, const char *host, unsigned want_port,
 int compat_listen_socket(struct compat *c, const char *host, unsigned want_port,
                          unsigned *port, struct err *err)
 {
+    size_t size = compat_size(c->backend.layout);
+
+    if (size > UINT32_MAX) {
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "no socket port: the weights take %zu bytes, and lengths "
+            "in this protocol of Elephas end at %u; HTTP has no such "
+            "limit",
+            size, UINT32_MAX);
+    }
     return compat_socket_listen(c->socket, host, want_port, port, err);
 }
 

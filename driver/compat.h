@@ -71,7 +71,8 @@ int compat_create(struct event_base *base, const struct compat_backend *backend,
 void compat_destroy(struct compat **compat);
 
 /* Opens a port of one protocol; 0 takes a free one. *port is what was taken.
- * ERR_STATE: in use. */
+ * ERR_STATE: in use. ERR_UNSUPPORTED: weights of 4 GiB and more have no length
+ * on a socket. */
 int compat_listen_http(struct compat *compat, const char *host,
                        unsigned want_port, unsigned *port,
                        struct err *err) ERR_CHECKED;

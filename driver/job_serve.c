@@ -182,8 +182,15 @@ static int announce(struct job *job, struct err *err)
     json_decref(job->result);
     job->result = result;
     job_store(job);
-    job_log(job, "serves on ports %u (HTTP) and %u (socket)", s->http_port,
-            s->socket_port);
+    if (s->socket_port != 0) {
+        job_log(job, "serves on ports %u (HTTP) and %u (socket)", s->http_port,
+                s->socket_port);
+    } else {
+        job_log(job,
+                "serves on port %u (HTTP); the weights are too large for the "
+                "socket protocol",
+                s->http_port);
+    }
     return ports_announce(job, s->http_port, s->socket_port, err);
 }
 

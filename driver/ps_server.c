@@ -231,12 +231,18 @@ static int open_ports(struct ps_server *s, struct err *err)
 {
     const struct ps_server_options *o = &s->options;
     struct compat *first = s->loops[0].compat;
+    struct err why = {0};
     int rc =
         compat_listen_http(first, o->host, o->http_port, &s->http_port, err);
 
     if (rc == 0) {
         rc = compat_listen_socket(first, o->host, o->socket_port,
-                                  &s->socket_port, err);
+                                  &s->socket_port, &why);
+        if (rc == ERR_UNSUPPORTED && o->socket_port == 0) {
+            rc = 0; /* it was not asked for by name */
+        } else if (rc != 0) {
+            rc = err_set(err, why.code, "%s", why.msg);
+        }
     }
     for (unsigned i = 1; rc == 0 && i < o->threads; i++) {
         rc = compat_share(s->loops[i].compat, first, err);

@@ -23,7 +23,7 @@ struct ps_server_options {
     const struct model *model; /* borrowed */
     struct ps *ps;             /* borrowed */
     const char *host;
-    unsigned http_port; /* 0: a free one */
+    unsigned http_port; /* 0: a free one; of sockets, if they are possible */
     unsigned socket_port;
     unsigned threads; /* > 0 */
     /* All connections have ended after ps_server_drain(). May destroy the
@@ -39,10 +39,13 @@ struct ps_server_counts {
     char last_refused[256]; /* why, or "" */
 };
 
-/* Binds the ports and starts the threads. ERR_STATE: a port is in use. */
+/* Binds the ports and starts the threads. ERR_STATE: a port is in use.
+ * ERR_UNSUPPORTED: a socket port was named, and the weights are too large for
+ * the protocol. */
 int ps_server_create(const struct ps_server_options *options,
                      struct ps_server **out, struct err *err) ERR_CHECKED;
 unsigned ps_server_http_port(const struct ps_server *server);
+/* 0: there is none. */
 unsigned ps_server_socket_port(const struct ps_server *server);
 void ps_server_counts(struct ps_server *server, struct ps_server_counts *out);
 /* Closes the ports; updates that clients have sent, or are sending, are

@@ -20,16 +20,17 @@ static int say_ready(struct command *c, const json_t *event, struct err *err)
     const char *http = json_string_value(json_object_get(event, "http"));
     const char *socket = json_string_value(json_object_get(event, "socket"));
 
-    if (http == NULL || socket == NULL) {
+    if (http == NULL) {
         return err_set(err, ERR_PROTO, "elephasd does not say the addresses");
     }
     command_say(c, "parameter server %s is ready", c->job);
     command_say(c, "  HTTP    http://%s", http);
-    command_say(c, "  socket  %s", socket);
+    command_say(c, "  socket  %s",
+                socket != NULL ? socket : "none: the weights are too large");
     command_say(c, "elephas-submit ps stop %s --output FILE ends it", c->job);
     c->closed = true;
     return command_event(c,
-                         json_pack("{s:s, s:s, s:s, s:s}", "event", "ready",
+                         json_pack("{s:s, s:s, s:s, s:s*}", "event", "ready",
                                    "job", c->job, "http", http, "socket",
                                    socket),
                          err);
