@@ -142,6 +142,39 @@ CLONES uint32_t delta_magnitude(const uint8_t *values, size_t n)
     return (uint32_t)largest;
 }
 
+/* Without a branch, so that it is vector code. Not of several kinds (clones.h),
+ * as there is a product that is subtracted. */
+static bool stays_finite(const float *restrict values,
+                         const uint8_t *restrict numbers, size_t n,
+                         float factor)
+{
+    uint32_t bad = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = to_bits(values[i] - factor * load(numbers, i));
+
+        bad |= (bits & EXPONENT) == EXPONENT;
+    }
+    return bad == 0;
+}
+
+size_t delta_find_diverging(const float *values, const uint8_t *numbers,
+                            size_t n, float factor)
+{
+    for (size_t at = 0; at < n; at += BLOCK) {
+        const uint8_t *in = numbers + at * sizeof(float);
+        size_t end = n - at < BLOCK ? n - at : BLOCK;
+
+        if (!stays_finite(values + at, in, end, factor)) {
+            while (isfinite(values[at] - factor * load(numbers, at))) {
+                at++;
+            }
+            return at;
+        }
+    }
+    return n;
+}
+
 float delta_largest(const struct delta_piece *piece)
 {
     float converted[BLOCK];

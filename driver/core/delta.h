@@ -46,6 +46,10 @@ void delta_read(const struct delta_piece *piece, size_t from, size_t n,
 /* The greatest magnitude of n float32 numbers at any alignment, as the bits of
  * a float without its sign; 0x7f800000 or more if one of them is not finite. */
 uint32_t delta_magnitude(const uint8_t *values, size_t n);
+/* Index of the first of n values that values - factor * numbers would make NaN
+ * or infinite, n if there is none; float32 numbers at any alignment. */
+size_t delta_find_diverging(const float *values, const uint8_t *numbers,
+                            size_t n, float factor);
 /* The largest absolute value of a piece; NaN counts as infinite. */
 float delta_largest(const struct delta_piece *piece);
 /* values -= piece, for the elements of the piece in [begin, end). */

@@ -19,6 +19,7 @@
  * has completed the epoch itself, with the parameters that are current then.
  */
 #include "common/mem.h"
+#include "driver/core/delta.h"
 #include "driver/core/training_parts.h"
 
 #include <math.h>
@@ -81,17 +82,17 @@ static int check_values(const struct training *t,
 {
     char text[TRAINING_ELEMENT_SIZE];
     float factor = f.weight > f.statistic ? f.weight : f.statistic;
+    size_t n = t->model->parameters;
+    size_t i = delta_find_diverging(t->state.values, u->values, n, factor);
 
-    for (size_t i = 0; i < t->model->parameters; i++) {
-        float after = t->state.values[i] - factor * delta_at(u, i);
-
-        if (!isfinite(after)) {
-            return err_set(err, ERR_DIVERGED,
-                           "%s would become %s: the training diverges; try a "
-                           "smaller learning rate",
-                           training_element(t, i, text),
-                           isnan(after) ? "not a number" : "infinite");
-        }
+    if (i < n) {
+        return err_set(err, ERR_DIVERGED,
+                       "%s would become %s: the training diverges; try a "
+                       "smaller learning rate",
+                       training_element(t, i, text),
+                       isnan(t->state.values[i] - factor * delta_at(u, i))
+                           ? "not a number"
+                           : "infinite");
     }
     return 0;
 }

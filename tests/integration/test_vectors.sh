@@ -33,9 +33,11 @@ vectors() {
     done
 }
 
+# A function may have several loops, and one is enough here: what is worth it has
+# a function of its own.
 # pushes are looked through and subtracted, rounds summed up, updates applied
 vectors elephasd delta_magnitude.default delta_magnitude.avx2 subtract.default subtract.avx2 \
-    add_piece.avx2 training_apply codec_decode optimizer_step_pieces
+    add_piece.avx2 training_apply delta_find_diverging codec_decode optimizer_step_pieces
 # optimizers, activations, recurrent steps, and updates that are encoded
 vectors elephas-worker step update optimizer_step_pieces relu_backward tanh_forward softmax_forward \
     forward_step backward_step encode_halves encode_int8 codec_decode

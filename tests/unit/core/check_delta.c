@@ -97,6 +97,32 @@ START_TEST(finds_what_is_not_finite)
 }
 END_TEST
 
+START_TEST(finds_where_a_change_diverges)
+{
+    static const float bad[] = {NAN, INFINITY, -3e38F, 2e38F};
+    static uint8_t bytes[N * 4 + 1];
+    static float values[N];
+    size_t places[] = {0, 1, 1023, 1024, 2047, N - 1};
+    float number = bad[_i];
+
+    for (size_t k = sizeof(places) / sizeof(places[0]); k-- > 0;) {
+        size_t at = places[k];
+
+        values[at] = fabsf(number) < INFINITY ? 3e38F : 0;
+        values[at] *= number > 0 ? -1 : 1;
+        memcpy(bytes + 1 + 4 * at, &number, 4);
+        ck_assert_uint_eq(delta_find_diverging(values, bytes + 1, N, 1), at);
+    }
+    ck_assert_uint_eq(delta_find_diverging(values, bytes + 1, 0, 1), 0);
+    if (fabsf(number) < INFINITY) { /* a smaller step stays */
+        ck_assert_uint_eq(delta_find_diverging(values, bytes + 1, N, 0.1F), N);
+    }
+    /* what lies behind is not looked at */
+    ck_assert_uint_eq(delta_find_diverging(values + 2, bytes + 9, 1021, 1),
+                      1021);
+}
+END_TEST
+
 static TCase *all(void)
 {
     TCase *tc = tcase_create("delta");
@@ -105,6 +131,7 @@ static TCase *all(void)
                         sizeof(numbers) / sizeof(numbers[0]));
     tcase_add_loop_test(tc, subtracts_what_is_in_the_range, 0, 4);
     tcase_add_test(tc, finds_what_is_not_finite);
+    tcase_add_loop_test(tc, finds_where_a_change_diverges, 0, 4);
     return tc;
 }
 
