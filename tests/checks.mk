@@ -6,7 +6,7 @@
   check-deps check-build bench
 
 CHECK_PARTS := lint format-check 'check-build;CC=clang;WERROR=1' \
-  'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' \
+  'check-unit;WERROR=1' 'check-unit;SANITIZER=address,undefined' check-tsan \
   check-golden check-sim check-fuzz check-integration check-keras check-spark check-deploy check-peer
 
 check: ## everything that must hold, from a bare machine; ends with the count
@@ -24,6 +24,25 @@ check-one: $(B)/$(T) ## build and run one unit test: T=tests/unit/ROOM/check_NAM
 
 check-unit: units programs ## unit tests of this flavour
 	$(Q)$(if $(SANITIZER),CK_FORK=no )tests/lib/run-units.sh $(UNIT_BIN)
+
+# ThreadSanitizer, for what has threads: their unit tests, and a parameter server
+# and a training in an elephasd, asked by clients on many connections. The other
+# two programs are those without it. The first race ends the program; the one
+# that is meant is named in tests/tsan.supp.
+.PHONY: check-tsan check-tsan-build
+TSAN := build/$(CCNAME)-thread
+TSAN_UNITS := $(patsubst %,$(TSAN)/tests/unit/%,core/check_ps driver/check_bodies driver/check_crew driver/check_listen driver/check_offload)
+TSAN_TESTS := both_protocols_serve_one_vector no_update_is_lost no_read_is_torn large_updates_take_turns a_training_serves_clients_too
+tsan_run = rm -f $(TSAN)/race.*; TSAN_OPTIONS='suppressions=tests/tsan.supp history_size=7 halt_on_error=1 log_path=$(TSAN)/race' \
+  $(1) || { cat $(TSAN)/race.* 2>/dev/null; exit 1; }
+
+check-tsan: programs ## ThreadSanitizer: what has threads
+	$(Q)$(MAKE) --no-print-directory SANITIZER=thread check-tsan-build
+	$(Q)$(call tsan_run,CK_FORK=no tests/lib/run-units.sh $(TSAN_UNITS))
+	$(Q)ln -f $(B)/bin/elephas-submit $(B)/bin/elephas-worker $(TSAN)/bin/
+	$(Q)$(call tsan_run,TESTS='$(TSAN_TESTS)' tests/lib/run-scripts.sh tsan $(TSAN)/bin tests/integration/test_ps.py)
+
+check-tsan-build: $(TSAN_UNITS) $(TSAN)/bin/elephasd
 
 check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/keras/train_case $(B)/tests/plugin/scale.so $(B)/tests/plugin/functions.so ## the real programs against each other, over loopback
 	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
