@@ -14,6 +14,7 @@
 #include "driver/later.h"
 #include "driver/store.h"
 #include "driver/train.h"
+#include "driver/work.h"
 #include "elephas/v1/parameters.pb-c.h"
 
 #include <errno.h>
@@ -86,11 +87,17 @@ static int find_stored_range(const struct model *model,
     return 0;
 }
 
+/* Which version and epoch a job's values are of. */
+struct moment {
+    uint64_t version;
+    uint64_t epoch;
+};
+
 /* The message up to its values. */
-static int pack_stored_head(const struct job *job, const struct model *model,
-                            const struct model_state *state,
-                            Elephas__V1__Range *range, struct buf *out,
-                            struct err *err)
+static int pack_head(const struct job *job, const struct moment *moment,
+                     const struct model *model, const struct model_state *state,
+                     Elephas__V1__Range *range, struct buf *out,
+                     struct err *err)
 {
     Elephas__V1__Parameters p = ELEPHAS__V1__PARAMETERS__INIT;
     Elephas__V1__OptimizerState o = ELEPHAS__V1__OPTIMIZER_STATE__INIT;
@@ -108,12 +115,8 @@ static int pack_stored_head(const struct job *job, const struct model *model,
         p.optimizer = &o;
     }
     p.job = (char *)job->id;
-    if (job->output[0] != '\0') { /* else these are from before it began */
-        p.version = (uint64_t)json_integer_value(
-            json_object_get(job->result, "version"));
-        p.epoch =
-            (uint64_t)json_integer_value(json_object_get(job->result, "epoch"));
-    }
+    p.version = moment->version;
+    p.epoch = moment->epoch;
     p.range = range;
     p.total = state->count;
     rc = wire_pack(&p.base, out, err);
@@ -123,24 +126,42 @@ static int pack_stored_head(const struct job *job, const struct model *model,
                : rc;
 }
 
-/* What a job has left does not change any more: its version is its name.
- * Returns whether the asker has it already; it is answered then. */
-static bool is_known(struct http_exchange *x, const struct job *job)
+/* Without an output, they are what the job begins with. */
+static struct moment stored_moment(const struct job *job)
 {
-    char etag[32];
+    struct moment m = {0};
 
-    if (job->output[0] == '\0') {
-        return false;
+    if (job->output[0] != '\0') {
+        m.version = (uint64_t)json_integer_value(
+            json_object_get(job->result, "version"));
+        m.epoch =
+            (uint64_t)json_integer_value(json_object_get(job->result, "epoch"));
     }
-    (void)snprintf(
-        etag, sizeof(etag), "\"%lld\"",
-        (long long)json_integer_value(json_object_get(job->result, "version")));
-    http_reply_header(x, "ETag", etag);
+    return m;
+}
+
+/* Whether the asker has what has this ETag; he is answered then. */
+static bool is_known(struct http_exchange *x, const char *etag)
+{
     if (!http_knows(x, etag)) {
         return false;
     }
+    http_reply_header(x, "ETag", etag);
     http_reply(x, 304, NULL, (struct view){NULL, 0});
     return true;
+}
+
+/* What a job has left is named by its version like what it had while it ran,
+ * unless that may have been something else. */
+static const char *stored_etag(const struct job *job, const struct model *model,
+                               char etag[JOB_ETAG_SIZE])
+{
+    bool other =
+        job_was_resumed(job) || job_spec_is_sharded(job->spec) ||
+        (model->optimizer != NULL && optimizer_has_averages(model->optimizer));
+
+    return job_etag(stored_moment(job).version, other ? job->output : NULL,
+                    etag);
 }
 
 /* The values of the range are the last but so many of the file, which is open
@@ -226,6 +247,7 @@ static int look_at_stored(struct stored *s, const struct daemon *d,
                           const struct job *job, const struct train_query *q,
                           struct err *err)
 {
+    const struct moment moment = stored_moment(job);
     int rc = job_load_architecture(d, s->hash, &s->model, &s->state, err);
 
     if (rc == 0 && !s->state.has_weights) {
@@ -235,8 +257,8 @@ static int look_at_stored(struct stored *s, const struct daemon *d,
     if (rc == 0) {
         rc = find_stored_range(s->model, &s->state, q, &s->range, err);
     }
-    return rc == 0 ? pack_stored_head(job, s->model, &s->state, &s->range,
-                                      &s->message, err)
+    return rc == 0 ? pack_head(job, &moment, s->model, &s->state, &s->range,
+                               &s->message, err)
                    : rc;
 }
 
@@ -263,6 +285,7 @@ static void send_stored(struct daemon *d, struct http_exchange *x,
                         const struct job *job, const struct train_query *q)
 {
     struct stored *s = mem_zalloc(sizeof(*s));
+    char etag[JOB_ETAG_SIZE];
     struct err err = {0};
     size_t count = 0;
     int rc;
@@ -276,6 +299,13 @@ static void send_stored(struct daemon *d, struct http_exchange *x,
     memcpy(s->hash, job->output[0] != '\0' ? job->output : job->model,
            sizeof(s->hash));
     rc = look_at_stored(s, d, job, q, &err);
+    if (rc == 0 && job->output[0] != '\0') {
+        if (is_known(x, stored_etag(job, s->model, etag))) {
+            release_stored(&s->later);
+            return;
+        }
+        http_reply_header(x, "ETag", etag);
+    }
     if (rc == 0) {
         count = s->state.has_optimizer ? s->state.count : s->model->parameters;
     }
@@ -310,7 +340,7 @@ void api_job_parameters(struct daemon *d, struct http_exchange *x,
         http_reply_problem(x, 410, "state", "the job has ended");
     } else if (q.has_step || q.has_epoch || q.finished) {
         http_reply_problem(x, 409, "state", "the job is not running");
-    } else if (!is_known(x, job)) {
+    } else {
         send_stored(d, x, job, &q);
     }
 }

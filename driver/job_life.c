@@ -37,6 +37,11 @@ bool job_is_active(const struct job *job)
            job->state == JOB_FINISHING;
 }
 
+bool job_was_resumed(const struct job *job)
+{
+    return job->next_attempt > ENGINE_RETRIES + 1;
+}
+
 static void set_state(struct job *job, enum job_state state)
 {
     json_t *event;

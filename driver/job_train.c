@@ -27,6 +27,7 @@ int train_draw_lineage(struct train *t, struct err *err)
     if (getrandom(&bits, sizeof(bits), 0) != (ssize_t)sizeof(bits)) {
         return err_set(err, ERR_IO, "no random numbers");
     }
+    t->relived = t->lineage != 0;
     t->lineage = bits >> 2 | 1;
     return 0;
 }
@@ -106,6 +107,7 @@ int train_start(struct job *job, void *loaded, bool *complete, struct err *err)
     t->partitions = mem_zarray(job->spec->workers, sizeof(*t->partitions));
     rc = t->partitions != NULL ? train_draw_lineage(t, err) : err_nomem(err);
     if (rc == 0) {
+        t->relived = job_was_resumed(job);
         train_shards_begin(job, l);
         /* over several servers, workers see whether all are through */
         *complete = t->complete && !job_spec_is_sharded(job->spec);

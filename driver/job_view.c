@@ -154,6 +154,15 @@ json_t *job_json(const struct job *job)
     return o;
 }
 
+const char *job_etag(uint64_t version, const char *mark,
+                     char out[JOB_ETAG_SIZE])
+{
+    (void)snprintf(out, JOB_ETAG_SIZE, "\"%llu%s%.20s\"",
+                   (unsigned long long)version, mark != NULL ? "-" : "",
+                   mark != NULL ? mark : "");
+    return out;
+}
+
 /* ---- events and the log ---- */
 
 json_t *job_new_event(const struct job *job, const char *name)

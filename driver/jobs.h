@@ -121,6 +121,15 @@ void jobs_wake(struct jobs *jobs);
 /* ---- one job ---- */
 
 bool job_is_active(const struct job *job); /* starting to finishing */
+/* Whether it was started more than once: it may have gone on from an older
+ * version than people have seen. */
+bool job_was_resumed(const struct job *job);
+/* The ETag of a version of its parameters: just that, or, if the version may
+ * have had other values in another run, with a mark behind it (else NULL) that
+ * tells them apart. Returns out. */
+#define JOB_ETAG_SIZE 64
+const char *job_etag(uint64_t version, const char *mark,
+                     char out[JOB_ETAG_SIZE]);
 /* The document; a new reference, NULL without memory. */
 json_t *job_json(const struct job *job);
 /* Rows are worked on: starting -> running. */

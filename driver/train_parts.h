@@ -61,6 +61,7 @@ struct train {
     float *decoded; /* an update, of training_update_count(); or NULL */
     struct traffic traffic;
     uint64_t lineage; /* of versions: drawn whenever a job is taken up */
+    bool relived;     /* in another one, they may have had other values */
     uint64_t version; /* last seen */
     uint64_t epochs_reported;
     uint64_t first_kept; /* epochs before it are in the event log already */

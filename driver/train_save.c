@@ -253,6 +253,18 @@ struct finish_task {
     struct err err;
 };
 
+/* With use_ema, the averages are the values of the last version now. */
+static void finalized(struct train *t)
+{
+    if (t->spec->training.mode == TRAINING_SYNCHRONOUS &&
+        optimizer_has_averages(t->model->optimizer)) {
+        t->lineage ^= 2; /* another one */
+        t->relived = true;
+        version_put(t->current);
+        t->current = NULL;
+    }
+}
+
 static void finish_work(struct train_task *task)
 {
     struct finish_task *f = (struct finish_task *)task;
@@ -266,6 +278,7 @@ static void finish_done(struct train_task *task)
 {
     struct finish_task *f = (struct finish_task *)task;
 
+    finalized(task->train);
     if (f->rc == 0) {
         job_save_result(task->job, &f->save);
     } else {
@@ -327,6 +340,7 @@ void train_finish(struct job *job)
     }
     buf_init(&save.message, MODEL_WIRE_MAX);
     training_finalize(t->training);
+    finalized(t);
     if (pack(t, &save.message, &err) == 0) {
         job_save_result(job, &save);
     } else {

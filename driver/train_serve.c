@@ -18,8 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ETAG_SIZE 32
-
 static void free_version(void *argument)
 {
     struct version *v = argument;
@@ -151,16 +149,19 @@ void train_pulled(struct job *job, size_t bytes)
     job->daemon->metrics->bytes_pulled += bytes;
 }
 
-static const char *etag_text(const struct train *t, char text[ETAG_SIZE])
+static const char *etag_text(const struct train *t, char text[JOB_ETAG_SIZE])
 {
-    (void)snprintf(text, ETAG_SIZE, "\"%llu\"",
-                   (unsigned long long)training_version(t->training));
-    return text;
+    char lineage[24];
+
+    (void)snprintf(lineage, sizeof(lineage), "%llu",
+                   (unsigned long long)t->lineage);
+    return job_etag(training_version(t->training), t->relived ? lineage : NULL,
+                    text);
 }
 
 void train_put_etag(const struct job *job, struct http_exchange *x)
 {
-    char etag[ETAG_SIZE];
+    char etag[JOB_ETAG_SIZE];
 
     etag_text(train_of(job), etag);
     http_reply_header(x, "ETag", etag);
@@ -331,7 +332,7 @@ static void send_parameters(struct job *job, struct http_exchange *x,
                             const struct train_query *q)
 {
     struct train *t = train_of(job);
-    char etag[ETAG_SIZE];
+    char etag[JOB_ETAG_SIZE];
     uint64_t begin;
     uint64_t end;
 

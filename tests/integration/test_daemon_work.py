@@ -363,6 +363,44 @@ def data_without_rows(s):
     assert td.document(s, h.job)["state"] == "starting"
 
 
+def equal_versions_of_other_values(s):
+    """A version that a killed daemon has lost comes again, with what others push: another ETag."""
+    h = Hand(s, mode="asynchronous")
+    h.said("partitions", join(h.job))
+    assert h.said("updates", update(h.job, values=[0.5] * PARAMETERS))[2] == 1
+    status, headers, first = h.get()
+    assert status == 200 and headers["ETag"] == '"1"' and h.get(**{"If-None-Match": '"1"'})[0] == 304
+    s.kill()
+    s.daemon("--workers-dir", s.path("fake"))
+    td.until(lambda: td.document(s, h.job)["state"] == "starting")
+    again = h.said("partitions", join(h.job, attempt=100)).get(2, 0)
+    if again == 0:  # else it was in a snapshot
+        h.said("updates", update(h.job, attempt=100, values=[-0.5] * PARAMETERS))
+    status, headers, second = h.get(**{"If-None-Match": '"1"'})
+    assert status == 200 and decode(second)[2] == 1 and headers["ETag"] != '"1"', (status, headers)
+    assert again != 0 or decode(second)[100] != decode(first)[100]
+    etag = headers["ETag"]
+    assert h.get(**{"If-None-Match": etag})[0] == 304
+    # what is left of it
+    assert td.ask(s, "DELETE", f"/v1/jobs/{h.job}")[0] == 202
+    status, headers, answer = h.get(**{"If-None-Match": f'"1", {etag}'})
+    assert status == 200 and decode(answer)[100] == decode(second)[100], status
+    assert h.get(**{"If-None-Match": headers["ETag"]})[0] == 304
+
+
+def averages_at_the_end(s):
+    """With use_ema the last version's values become others."""
+    s.daemon()
+    out = s.submit("train", "--model", f"{DATA}/diabetes_mlp.keras", "--data", f"{DATA}/diabetes.csv", "--label", "target",
+                   "--optimizer", json.dumps({"class_name": "SGD", "config": {"learning_rate": 1e-6, "use_ema": True}}),
+                   "--epochs", 2, "--workers", 1, "--json", "--output", s.path("o.keras"))
+    assert out.status == 0, out.err
+    path = f"/v1/jobs/{out.last['job']}/parameters"
+    status, headers, answer = td.ask(s, "GET", path, headers={"If-None-Match": '"2"'})
+    assert status == 200 and decode(answer)[2] == 2 and headers["ETag"] != '"2"', (status, headers)
+    assert td.ask(s, "GET", path, headers={"If-None-Match": headers["ETag"]})[0] == 304
+
+
 def back_in_the_queue(s):
     """Whose parameters are those that it began with: version 0, whatever its document says."""
     h = Hand(s, mode="asynchronous")
@@ -386,4 +424,5 @@ if __name__ == "__main__":
     only = sys.argv[2:]
     run([td.to_the_end(t) for t in [task_and_join, parameters, rounds, progress_is_shown,
                                     validation_holds_the_next_epoch_up, evaluation, a_training_that_breaks,
-                                    data_without_rows, back_in_the_queue] if not only or t.__name__ in only])
+                                    data_without_rows, back_in_the_queue, equal_versions_of_other_values,
+                                    averages_at_the_end] if not only or t.__name__ in only])
