@@ -323,6 +323,98 @@ static void send_stored(struct daemon *d, struct http_exchange *x,
     release_stored(&s->later);
 }
 
+/* ---- of a parameter server that runs ---- */
+
+/* NULL in hogwild mode: a version does not say which values were seen. */
+static const char *live_etag(const struct job *job, uint64_t version,
+                             char etag[JOB_ETAG_SIZE])
+{
+    char run[24];
+
+    if (job->spec->training.mode == TRAINING_HOGWILD) {
+        return NULL;
+    }
+    (void)snprintf(run, sizeof(run), "%u", job->next_attempt);
+    return job_etag(version, job_was_resumed(job) ? run : NULL, etag);
+}
+
+static int send_part(struct http_exchange *x, struct work_model *m,
+                     const struct train_query *q, struct err *err)
+{
+    const struct moment moment = {.version = m->version};
+    Elephas__V1__Range range = ELEPHAS__V1__RANGE__INIT;
+    struct model *model = NULL;
+    struct model_state state = {0};
+    char text[JOB_ETAG_SIZE];
+    const char *etag = live_etag(m->job, m->version, text);
+    struct view split;
+    size_t bytes = 0;
+    bool enough;
+    struct buf head;
+    int rc;
+
+    buf_init(&head, 65536);
+    rc = wire_split_start(buf_view(&m->head), m->head.len + m->values.len,
+                          &split, &bytes, &enough, err);
+    if (rc == 0) {
+        rc = model_decode_head(split, bytes, &model, &state, err);
+    }
+    if (rc == 0) {
+        state.count = m->values.len / sizeof(float); /* slots may be missing */
+        rc = find_stored_range(model, &state, q, &range, err);
+    }
+    if (rc == 0) {
+        rc = pack_head(m->job, &moment, model, &state, &range, &head, err);
+    }
+    if (rc == 0) {
+        if (etag != NULL) {
+            http_reply_header(x, "ETag", etag);
+        }
+        http_reply_reference(
+            x, 200, message_type, buf_view(&head),
+            (struct view){m->values.data + range.begin * sizeof(float),
+                          (size_t)(range.end - range.begin) * sizeof(float)},
+            m->release, m->handle);
+        m->release = NULL;
+    }
+    buf_deinit(&head);
+    model_state_deinit(&state);
+    model_destroy(&model);
+    return rc;
+}
+
+static void have_live(struct daemon *d, struct http_exchange *x,
+                      struct work_model *m, const struct err *why)
+{
+    struct train_query q;
+    struct err err = {0};
+    int rc;
+
+    (void)d;
+    if (m == NULL) {
+        http_reply_error(x, why);
+        return;
+    }
+    rc = read_query(x, &q, &err);
+    if (rc == 0) {
+        rc = send_part(x, m, &q, &err);
+    }
+    if (rc != 0) {
+        http_reply_error(x, &err);
+    }
+    work_model_deinit(m);
+}
+
+static void send_live(struct http_exchange *x, struct job *job)
+{
+    char text[JOB_ETAG_SIZE];
+    const char *etag = live_etag(job, job->class->version(job), text);
+
+    if (etag == NULL || !is_known(x, etag)) {
+        job->class->current(job, x, have_live, api_job_parameters);
+    }
+}
+
 void api_job_parameters(struct daemon *d, struct http_exchange *x,
                         struct job *job)
 {
@@ -339,7 +431,12 @@ void api_job_parameters(struct daemon *d, struct http_exchange *x,
                (q.has_step || q.has_epoch || q.finished)) {
         http_reply_problem(x, 410, "state", "the job has ended");
     } else if (q.has_step || q.has_epoch || q.finished) {
-        http_reply_problem(x, 409, "state", "the job is not running");
+        http_reply_problem(x, 409, "state",
+                           job->spec->kind == JOB_SERVE
+                               ? "a parameter server has no steps and epochs"
+                               : "the job is not running");
+    } else if (job->work != NULL && job->class->version != NULL) {
+        send_live(x, job);
     } else {
         send_stored(d, x, job, &q);
     }

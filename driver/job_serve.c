@@ -313,6 +313,7 @@ static void work_copy(struct later *later)
         memcpy(values + n, c->v->state.values + n,
                (c->count - n) * sizeof(float));
         c->model.handle = values;
+        c->model.version = view.version;
         c->model.release = mem_free_aligned;
         c->model.values =
             (struct view){(const uint8_t *)values, c->count * sizeof(float)};
@@ -358,6 +359,7 @@ static void serve_current(struct job *job, struct http_exchange *x,
     (void)again;
     if (rc == 0) {
         c->v = serve_values_get(s->v);
+        c->model.job = job;
         c->then = then;
         buf_init(&c->model.head, MODEL_WIRE_HEAD_MAX);
         rc = model_encode_head(c->v->model, &c->v->state, &c->model.head,
@@ -441,6 +443,11 @@ static const struct model *serve_model(const struct job *job)
     return serve_of(job)->v->model;
 }
 
+static uint64_t serve_version(const struct job *job)
+{
+    return ps_version(serve_of(job)->v->ps);
+}
+
 static void nothing(void *values)
 {
     (void)values;
@@ -477,6 +484,7 @@ const struct work_class work_serve = {
     .save = serve_save,
     .salvage = serve_salvage,
     .current = serve_current,
+    .version = serve_version,
     .describe = serve_describe,
     .destroy = serve_destroy,
 };

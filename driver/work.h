@@ -34,6 +34,8 @@ struct work_result {
 struct work_model {
     struct buf head;
     struct view values;
+    struct job *job; /* of a parameter server, it and the version; or NULL */
+    uint64_t version;
     /* What holds the values; to be called on the loop, once they are not needed
      * any more. */
     void (*release)(void *handle);
@@ -89,6 +91,9 @@ struct work_class {
      * the job was made with. */
     void (*current)(struct job *job, struct http_exchange *x,
                     work_have_model *then, job_handler *again);
+    /* Of a parameter server, the version that they have now. NULL: see
+     * train.h. */
+    uint64_t (*version)(const struct job *job);
     /* Puts "samples", "history" ... into the document. Returns -1 without
      * memory. */
     int (*describe)(const struct job *job, json_t *document);

@@ -14,6 +14,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from elephas_client import Http as ElephasHttp  # noqa: E402
 from system import DATA, run, varint  # noqa: E402
 import test_daemon as td  # noqa: E402
 
@@ -401,6 +402,45 @@ def averages_at_the_end(s):
     assert td.ask(s, "GET", path, headers={"If-None-Match": headers["ETag"]})[0] == 304
 
 
+def parameters_of_a_server(s):
+    """As they are now, not as they came."""
+    s.daemon()
+    model = json.loads(td.ask(s, "POST", "/v1/models", td.model_bytes(s), content_type=PROTOBUF)[2])["model"]
+    for mode in ("asynchronous", "hogwild"):
+        job = td.make_job(s, {"kind": "serve", "model": model, "serve": {"mode": mode, "http_port": 0}})["id"]
+        td.until(lambda: td.document(s, job)["state"] == "running")
+        client = ElephasHttp(td.document(s, job)["http"])
+
+        def get(query="", **headers):
+            status, headers, answer = td.ask(s, "GET", f"/v1/jobs/{job}/parameters{query}", headers=headers)
+            return status, headers.get("ETag"), decode(answer) if status == 200 else answer
+
+        def weights():
+            return b"".join(data for _, _, data in client.get())
+
+        seen = []
+        for version in range(3):
+            status, etag, got = get()
+            assert status == 200 and got[1].decode() == job and got.get(2, 0) == version and got[4] >= PARAMETERS, got
+            assert etag == (None if mode == "hogwild" else f'"{version}"'), etag
+            assert got[100] == weights() and got[100] not in seen
+            seen.append(got[100])
+            assert get("?begin=64&end=80")[2][100] == got[100][256:320]
+            assert get("?state=1")[2][100][:4 * PARAMETERS] == got[100]
+            for known in ('"0"', f'"{version}"'):
+                status, etag, answer = get(**{"If-None-Match": known})
+                assert status == (304 if etag == known else 200), (known, etag, status)
+            client.update([(shape, dtype, array.array("f", [0.25] * (len(data) // 4)).tobytes())
+                           for shape, dtype, data in client.get()])
+        td.refused(td.ask(s, "GET", f"/v1/jobs/{job}/parameters?begin=9&end={1 << 40}"), 400, "invalid", "the state has")
+        td.refused(td.ask(s, "GET", f"/v1/jobs/{job}/parameters?epoch=1"), 409, "state", "parameter server")
+        last = weights()
+        assert td.ask(s, "POST", f"/v1/jobs/{job}/stop")[0] == 202
+        td.until(lambda: td.document(s, job)["state"] == "done")
+        status, etag, got = get()
+        assert etag == '"3"' and got[2] == 3 and got[100] == last, (etag, got)
+
+
 def back_in_the_queue(s):
     """Whose parameters are those that it began with: version 0, whatever its document says."""
     h = Hand(s, mode="asynchronous")
@@ -425,4 +465,4 @@ if __name__ == "__main__":
     run([td.to_the_end(t) for t in [task_and_join, parameters, rounds, progress_is_shown,
                                     validation_holds_the_next_epoch_up, evaluation, a_training_that_breaks,
                                     data_without_rows, back_in_the_queue, equal_versions_of_other_values,
-                                    averages_at_the_end] if not only or t.__name__ in only])
+                                    averages_at_the_end, parameters_of_a_server] if not only or t.__name__ in only])
