@@ -25,9 +25,20 @@ static void reply_position(struct http_exchange *x, const struct job *job,
                               (json_int_t)at.step, "finished", at.finished));
 }
 
+/* Where the training is, is known when nothing works on it. While it is being
+ * loaded, reports are what it may wait for. */
+static bool is_parked(struct job *job, struct http_exchange *x,
+                      job_handler *handler)
+{
+    return job->work != NULL && job_park(job, x, handler);
+}
+
 void api_job_engine(struct daemon *d, struct http_exchange *x, struct job *job)
 {
     (void)d;
+    if (is_parked(job, x, api_job_engine)) {
+        return;
+    }
     reply_position(x, job, job->run == NULL || !job_is_active(job));
 }
 
@@ -37,9 +48,13 @@ void api_job_report(struct daemon *d, struct http_exchange *x, struct job *job)
     json_t *report = NULL;
     struct err err = {0};
     bool stop = true;
-    int rc = jget_parse((const char *)body.data, body.len, &report, &err);
+    int rc;
 
     (void)d;
+    if (is_parked(job, x, api_job_report)) {
+        return;
+    }
+    rc = jget_parse((const char *)body.data, body.len, &report, &err);
     if (rc == 0 && job->run != NULL && job->engine->report == NULL) {
         rc = err_set(&err, ERR_STATE, "engine %s takes no reports",
                      job->engine->name);

@@ -32,9 +32,9 @@ static void start_daemon(void)
     unit_ok(daemon_create(&settings, &d, &err), &err);
 }
 
-/* One request; the whole answer is in p->in. body may hold zeros. */
-static void ask(struct peer *p, const char *method, const char *path,
-                const char *token, const char *type, struct view body)
+/* One request; body may hold zeros. */
+static void send_request(struct peer *p, const char *method, const char *path,
+                         const char *token, const char *type, struct view body)
 {
     char head[1200];
     const uint8_t *rest = body.data;
@@ -56,6 +56,13 @@ static void ask(struct peer *p, const char *method, const char *path,
         left -= n > 0 ? (size_t)n : 0;
         peer_pump(d->base, 1);
     }
+}
+
+/* The whole answer is in p->in. */
+static void ask(struct peer *p, const char *method, const char *path,
+                const char *token, const char *type, struct view body)
+{
+    send_request(p, method, path, token, type, body);
     peer_expect_end(p);
 }
 
@@ -213,6 +220,37 @@ START_TEST(a_bridge_reports_and_is_told_where_the_training_is)
 }
 END_TEST
 
+/* Where the training is, the loop does not wait to know. */
+START_TEST(a_bridge_waits_while_the_training_is_worked_on)
+{
+    struct job *job = start_job("train", "spark");
+    const char *engine = path_to(job, "/engine");
+    const char *report =
+        "{\"generation\":0,\"state\":\"running\",\"partitions\":1}";
+    struct peer p[2];
+
+    expect("POST", engine, job->token, JSON, report, "200", "\"stop\":false");
+    ck_assert_ptr_nonnull(job->work);
+    job->occupied++;
+    send_request(&p[0], "GET", engine, job->token, JSON, text_view(""));
+    send_request(&p[1], "POST", engine, job->token, JSON, text_view(report));
+    for (int i = 0; i < 100; i++) {
+        peer_pump(d->base, 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        peer_take(&p[i]);
+        ck_assert_msg(p[i].len == 0, "was answered: %s", p[i].in);
+    }
+    job->occupied--;
+    job_handle_parked(job);
+    for (int i = 0; i < 2; i++) {
+        peer_expect_end(&p[i]);
+        peer_has(&p[i], "\"finished\":false");
+        peer_hang_up(&p[i]);
+    }
+}
+END_TEST
+
 START_TEST(who_may_report)
 {
     struct job *job = start_job("train", "spark");
@@ -293,6 +331,7 @@ static TCase *basic(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, a_bridge_reports_and_is_told_where_the_training_is);
+    tcase_add_test(tc, a_bridge_waits_while_the_training_is_worked_on);
     tcase_add_test(tc, who_may_report);
     tcase_add_test(tc, lines_of_a_prediction);
     tcase_add_test(tc, a_training_takes_no_predictions);
