@@ -71,9 +71,7 @@ static void work_upload(struct later *later)
     struct upload *u = (struct upload *)later;
 
     store_upload(u, later->daemon->store);
-    if (u->room == NULL) {
-        buf_deinit(&u->body); /* it may take long to free */
-    }
+    buf_deinit(&u->body); /* it may take long to free */
 }
 
 static void end_upload(struct later *later)

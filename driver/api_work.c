@@ -436,9 +436,7 @@ static void work_update(struct train_task *task)
     u->update.metrics = u->totals;
     u->rc = train_apply(task->train, u->encoding, u->values, &u->update,
                         &u->reply, &u->err);
-    if (u->room == NULL) {
-        buf_deinit(&u->body); /* it may take long to free */
-    }
+    buf_deinit(&u->body); /* it may take long to free */
 }
 
 static void end_update(struct train_task *task)

@@ -28,6 +28,7 @@ struct room_list {
 struct bodies {
     pthread_mutex_t lock; /* of all below, and of the rooms */
     size_t budget;
+    bool keeps; /* spares */
     size_t used;
     struct room_list waiting;
     struct room_list held;
@@ -134,7 +135,7 @@ static struct buf *find_spare(struct bodies *b, size_t bytes)
 /* Keeps the memory of *body if there is a place. */
 static void keep_spare(struct bodies *b, struct buf *body)
 {
-    if (body->size <= BODIES_SMALL || !has_place(b, body->size)) {
+    if (!b->keeps || body->size <= BODIES_SMALL || !has_place(b, body->size)) {
         return;
     }
     for (size_t i = 0; i < SPARES; i++) {
@@ -199,11 +200,17 @@ int bodies_create(size_t budget, struct bodies **out, struct err *err)
         return err_nomem(err);
     }
     b->budget = budget;
+    b->keeps = true;
     for (size_t i = 0; i < SPARES; i++) {
         buf_init(&b->spares[i], 0);
     }
     *out = b;
     return 0;
+}
+
+void bodies_keep_none(struct bodies *b)
+{
+    b->keeps = false;
 }
 
 void bodies_destroy(struct bodies **bodies)

@@ -32,6 +32,8 @@ struct event_base;
 /* Budget in bytes; a single body may have more. */
 int bodies_create(size_t budget, struct bodies **out,
                   struct err *err) ERR_CHECKED;
+/* Keeps no memory of bodies that are through: where they are rare. */
+void bodies_keep_none(struct bodies *bodies);
 /* After its gates; accepts NULL. */
 void bodies_destroy(struct bodies **bodies);
 

@@ -8,6 +8,7 @@
 #include "common/elog.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "driver/bodies.h"
 #include "driver/http.h"
 #include "driver/jobs.h"
 #include "driver/metrics.h"
@@ -23,6 +24,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+/* Bodies of more bytes than LARGE come when there is room for them: together so
+ * many at once, or one. Their clients are held up by TCP meanwhile. What they
+ * wait for, the work on those before them, waits for no other request. */
+#define LARGE ((size_t)16 << 20)
+#define BODIES ((size_t)256 << 20)
 
 #define TICK_MS 20
 #define READING_TICKS 100 /* requests that are being read get 2 s */
@@ -115,7 +122,17 @@ static int start_listening(struct daemon *d, struct err *err)
     unsigned port = 0;
     int rc;
 
+    rc = bodies_create(BODIES, &d->bodies, err);
+    if (rc == 0) {
+        bodies_keep_none(d->bodies);
+        rc = body_gate_create(d->bodies, d->base, &d->gate, err);
+    }
+    if (rc != 0) {
+        return rc;
+    }
     http_options_init(&options);
+    options.gate = d->gate;
+    options.gate_above = LARGE;
     options.max_body = (uint64_t)s->max_body;
     options.on_head = routes_on_head;
     options.on_request = routes_on_request;
@@ -291,6 +308,8 @@ void daemon_destroy(struct daemon **out)
     offload_destroy(&d->merger);
     jobs_destroy(&d->jobs);
     offload_destroy(&d->vectors); /* frees what jobs have left */
+    body_gate_destroy(&d->gate);
+    bodies_destroy(&d->bodies);
     store_close(&d->store);
     if (d->stop_timer != NULL) {
         event_free(d->stop_timer);

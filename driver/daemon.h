@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bodies;
+struct body_gate;
 struct event;
 struct event_base;
 struct http_server;
@@ -30,6 +32,8 @@ struct daemon {
     const struct settings *settings; /* borrowed */
     struct event_base *base;
     struct store *store;
+    struct bodies *bodies; /* room for large ones */
+    struct body_gate *gate;
     struct http_server *http;
     struct jobs *jobs;
     struct offload *offload; /* snapshots and models */

@@ -23,6 +23,7 @@ void http_options_init(struct http_options *options)
     options->idle_ms = 300000;
     options->stall_ms = 30000;
     options->max_connections = 16384;
+    options->gate_above = BODIES_SMALL;
 }
 
 static void on_accept(void *context, int fd)

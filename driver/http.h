@@ -48,6 +48,7 @@ struct http_options {
     unsigned stall_ms;      /* a body or reply without progress */
     size_t max_connections; /* further ones wait in the listen queue */
     struct body_gate *gate; /* room for large bodies; NULL: at once. Borrowed */
+    size_t gate_above;      /* bytes: these are large */
     /* The head is read: may reply (an error), or set http_limit_body(). */
     void (*on_head)(void *context, struct http_exchange *x);
     /* More of the body has come, http_body() is what there is: only to look.

@@ -38,7 +38,7 @@ int body_prepare(struct conn *c, bool *now, struct err *err)
                        (unsigned long long)x->max_body, x->limit_name);
     }
     x->body.max = (size_t)(x->head.has_length ? x->head.length : x->max_body);
-    if (gate == NULL || x->body.max <= BODIES_SMALL) {
+    if (gate == NULL || x->body.max <= c->server->options.gate_above) {
         return 0;
     }
     rc = body_room_ask(gate, x->body.max, on_room, c, &x->room, err);

@@ -10,7 +10,9 @@ reads or writes its share of large messages takes one or two.
 import hashlib
 import json
 import os
+import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -18,14 +20,16 @@ from elephas_client import Http  # noqa: E402
 from large import INPUTS, PROTOBUF, Large  # noqa: E402
 from servers import Servers  # noqa: E402
 from system import System, run, values_of  # noqa: E402
+from test_daemon import fake_worker  # noqa: E402
+import test_daemon_work as hand  # noqa: E402
 
 PARAMETERS = 16000000
 LONGEST = 0.05
 
 
 class Watched(Large):
-    def __init__(self, s):
-        s.daemon()
+    def __init__(self, s, *options):
+        s.daemon(*options)
         super().__init__(s, PARAMETERS)
 
     def submitted(self, mode, servers):
@@ -197,6 +201,45 @@ def models_of_jobs_that_run(s):
     assert w.ask("GET", f"/v1/jobs/{job}/model") == message
 
 
+def push(w, job, head, values):
+    """An update whose values are shared with other pushers."""
+    c = socket.create_connection(w.address(), timeout=120)
+    c.sendall(f"POST /v1/jobs/{job}/updates HTTP/1.1\r\nHost: localhost\r\nContent-Type: {PROTOBUF}\r\n"
+              f"Content-Length: {len(head) + len(values)}\r\nConnection: close\r\n\r\n".encode() + head)
+    c.sendall(values)
+    answer = c.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
+
+
+def memory(s, key):
+    with open(f"/proc/{s.process.pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith(key))
+
+
+def updates_come_when_there_is_room(s):
+    """The bodies that are there at once are bounded, whoever sends them."""
+    w = Watched(s, "--workers-dir", fake_worker(s, "exec sleep 100\n"))
+    out = s.submit("train", "--model", s.path("m.json"), "--data", s.path("d.csv"), "--label", INPUTS, "--loss", "mse",
+                   "--optimizer", "sgd", "--workers", 8, "--mode", "asynchronous", "--no-wait", "--json",
+                   "--output", s.path("o.keras"))
+    job = out.last["job"]
+    count = len(values_of(w.ask("GET", f"/v1/jobs/{job}/parameters")))
+    for partition in range(8):
+        w.ask("POST", f"/v1/jobs/{job}/partitions", hand.join(job, partition), PROTOBUF)
+    with open(f"/proc/{s.process.pid}/clear_refs", "w", encoding="utf-8") as f:
+        f.write("5")  # the peak begins anew
+    before = memory(s, "VmRSS")
+    values = bytes(4 * count)
+    heads = [hand.update(job, partition, values=(), end=count, metrics=[hand.metric("loss", [10.0, 5.0])])
+             .removesuffix(hand.number(100 << 3 | 2) + b"\0") + hand.number(100 << 3 | 2) + hand.number(len(values))
+             for partition in range(8)]
+    pushers = [threading.Thread(target=push, args=(w, job, head, values)) for head in heads]
+    w.no_stall("8 updates at once", lambda: ([p.start() for p in pushers], [p.join() for p in pushers]))
+    assert w.document(job)["version"] == 8, w.document(job)
+    peak = (memory(s, "VmHWM") - before) / (1 << 20)
+    assert peak < 300, f"{peak} MiB for 8 updates of {len(values) >> 20} MiB"
+
+
 def jobs_that_are_cancelled(s):
     """What was learnt is kept, whatever is under way, and nobody waits for it."""
     w = Watched(s)
@@ -231,4 +274,4 @@ def jobs_that_are_cancelled(s):
 
 if __name__ == "__main__":
     run([jobs_that_begin, trainings_at_work, parts_at_work, models_of_jobs_that_run, jobs_that_are_cancelled,
-         models_that_are_stored, uploads_that_are_left_alone])
+         updates_come_when_there_is_room, models_that_are_stored, uploads_that_are_left_alone])

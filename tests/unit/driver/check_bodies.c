@@ -198,6 +198,20 @@ START_TEST(memory_is_used_again)
 }
 END_TEST
 
+START_TEST(no_memory_is_kept_where_bodies_are_rare)
+{
+    (void)take_memory(0, 6 * MB);
+    leave(0);
+    (void)take_memory(1, 4 * MB);
+    ck_assert_uint_gt(f.body.size, 6 * MB); /* that of the one before */
+    bodies_keep_none(f.bodies);
+    leave(1);
+    (void)take_memory(2, 4 * MB);
+    ck_assert_uint_lt(f.body.size, 5 * MB);
+    leave(2);
+}
+END_TEST
+
 START_TEST(memory_of_several_is_used_again)
 {
     struct buf second;
@@ -277,6 +291,7 @@ static TCase *rooms(void)
     tcase_add_test(tc, everyone_has_his_second);
     tcase_add_test(tc, what_is_complete_does_not_stall);
     tcase_add_test(tc, memory_is_used_again);
+    tcase_add_test(tc, no_memory_is_kept_where_bodies_are_rare);
     tcase_add_test(tc, memory_of_several_is_used_again);
     tcase_add_test(tc, survives_no_memory);
     return tc;
