@@ -68,21 +68,9 @@ struct serve *serve_of(const struct job *job)
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-    struct job *job = arg;
-    struct serve *s = serve_of(job);
-    struct err err = {0};
-    int rc;
-
     (void)fd;
     (void)what;
-    if (s->saving || ps_version(s->v->ps) == s->saved) {
-        return;
-    }
-    rc = serve_snapshot(job, &err);
-    if (rc != 0 && rc != ERR_STATE) { /* else all versions are being read */
-        elog(ELOG_ERROR, "snapshot.failed", E_STR("job", job->id),
-             E_STR("error", err.msg));
-    }
+    serve_save_sometimes(arg);
 }
 
 /* For job_save, which packs it on the helper. */

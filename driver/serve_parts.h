@@ -49,6 +49,9 @@ struct serve *serve_of(const struct job *job);
 
 /* Begins to write a snapshot. ERR_STATE: all versions are being read. */
 int serve_snapshot(struct job *job, struct err *err) ERR_CHECKED;
+/* The same if there was a change, and none is being written; large parameters
+ * are copied off the loop. What fails is logged. */
+void serve_save_sometimes(struct job *job);
 /* Goes on from the snapshot, if there is one. */
 int serve_restore(const struct job *job, struct serve_values *values,
                   struct err *err) ERR_CHECKED;

@@ -37,7 +37,7 @@ class Watched(Large):
                              "--loss", "mse", "--optimizer", "sgd", "--workers", 2, "--seed", 3, "--batch-size", 8,
                              "--epochs", 5, "--mode", mode, "--output", self.s.path("o.keras"), *servers.options())
 
-    def no_stall(self, what, call, *others):
+    def no_stall(self, what, call, *others, longest=LONGEST):
         """Nor on the other daemons."""
         all_ = [self, *others]
         before = [one.turns() for one in all_]
@@ -45,7 +45,7 @@ class Watched(Large):
         for one, b in zip(all_, before):
             after = one.turns()
             long = {bound: after[bound] - n for bound, n in b.items() if after[bound] != n}
-            assert LONGEST not in long, f"{what}: so many turns took longer: {long}"
+            assert longest not in long, f"{what}: so many turns took longer: {long}"
         return out
 
 
@@ -171,6 +171,14 @@ def serves(w, model):
     return job
 
 
+def is_saved(client, delta, snapshot):
+    client.update(delta)
+    deadline = time.monotonic() + 30
+    while not os.path.exists(snapshot):
+        assert time.monotonic() < deadline, "no snapshot"
+        time.sleep(0.05)
+
+
 def models_of_jobs_that_run(s):
     w = Watched(s)
     message = bytes(w.trained())
@@ -192,6 +200,11 @@ def models_of_jobs_that_run(s):
         c.close()
     job = w.no_stall("a parameter server", lambda: serves(w, model))
     assert w.no_stall("its model", lambda: w.ask("GET", f"/v1/jobs/{job}/model")) == message
+    client = Http(w.document(job)["http"])
+    zeros = [(shape, dtype, bytes(len(data))) for shape, dtype, data in client.get()]
+    snapshot = os.path.join(s.state, "jobs", job, "snapshot")
+    # the loop has nothing else to do then; all processors copy, so that it is half as long
+    w.no_stall("its snapshot", lambda: is_saved(client, zeros, snapshot), longest=0.002)
     w.begin("GET", f"/v1/jobs/{job}/model").close()
     asked = w.begin("GET", f"/v1/jobs/{job}/model")
     w.ask("POST", f"/v1/jobs/{job}/stop")
