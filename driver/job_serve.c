@@ -28,7 +28,6 @@
 #include <event2/event.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,15 +108,6 @@ static unsigned threads(void)
     return cores < 1 ? 1 : cores < MAX_THREADS ? (unsigned)cores : MAX_THREADS;
 }
 
-/* The port of "HOST:PORT" that a former run had, or 0. */
-static unsigned former_port(const struct job *job, const char *key)
-{
-    const char *address = json_string_value(json_object_get(job->result, key));
-    const char *colon = address != NULL ? strrchr(address, ':') : NULL;
-
-    return colon != NULL ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
-}
-
 static int open_server(struct job *job, struct err *err)
 {
     struct serve *s = serve_of(job);
@@ -128,8 +118,8 @@ static int open_server(struct job *job, struct err *err)
         .model = s->v->model,
         .ps = s->v->ps,
         .host = job->daemon->settings->elephas_host,
-        .http_port = http != 0 ? http : former_port(job, "http"),
-        .socket_port = socket != 0 ? socket : former_port(job, "socket"),
+        .http_port = http != 0 ? http : ports_former(job, "http"),
+        .socket_port = socket != 0 ? socket : ports_former(job, "socket"),
         .threads = threads(),
         .on_drained = on_drained,
         .context = job};
@@ -161,15 +151,14 @@ static int put_ports(const struct job *job, json_t *document)
 static int announce(struct job *job, struct err *err)
 {
     const struct serve *s = serve_of(job);
-    json_t *result = json_object();
+    int rc;
 
-    if (result == NULL || put_ports(job, result) != 0) {
-        json_decref(result);
-        return err_nomem(err);
-    }
     json_decref(job->result);
-    job->result = result;
-    job_store(job);
+    job->result = NULL;
+    rc = ports_keep(job, s->http_port, s->socket_port, err);
+    if (rc != 0) {
+        return rc;
+    }
     if (s->socket_port != 0) {
         job_log(job, "serves on ports %u (HTTP) and %u (socket)", s->http_port,
                 s->socket_port);

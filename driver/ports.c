@@ -8,6 +8,7 @@
 #include "driver/jobs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int put_address(json_t *document, const char *key, const char *host,
@@ -30,6 +31,26 @@ int ports_put(const struct job *job, unsigned http, unsigned socket,
 
     return put_address(document, "http", host, http) |
            put_address(document, "socket", host, socket);
+}
+
+unsigned ports_former(const struct job *job, const char *key)
+{
+    const char *address = json_string_value(json_object_get(job->result, key));
+    const char *colon = address != NULL ? strrchr(address, ':') : NULL;
+
+    return colon != NULL ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+int ports_keep(struct job *job, unsigned http, unsigned socket, struct err *err)
+{
+    if (job->result == NULL) {
+        job->result = json_object();
+    }
+    if (job->result == NULL || ports_put(job, http, socket, job->result) != 0) {
+        return err_nomem(err);
+    }
+    job_store(job);
+    return 0;
 }
 
 int ports_announce(struct job *job, unsigned http, unsigned socket,

@@ -219,22 +219,44 @@ static void settle(void *context)
 
 /* ---- ports ---- */
 
+typedef int listen_one(struct compat *compat, const char *host,
+                       unsigned want_port, unsigned *port, struct err *err);
+
+/* A port that is not named stays what it was in a former run, if it can. */
+static int open_port(struct job *job, listen_one *listen, const char *key,
+                     int32_t named, unsigned *port, struct err *err)
+{
+    struct compat *compat = train_of(job)->compat;
+    const char *host = job->daemon->settings->elephas_host;
+    unsigned former = named == 0 ? ports_former(job, key) : 0;
+    struct err why = {0};
+    int rc;
+
+    if (named < 0) {
+        return 0;
+    }
+    if (former != 0) {
+        rc = listen(compat, host, former, port, &why);
+        if (rc == 0) {
+            return 0;
+        }
+        job_log(job, "%s: another port is taken", why.msg);
+    }
+    return listen(compat, host, (unsigned)named, port, err);
+}
+
 static int listen_all(struct job *job, struct err *err)
 {
     struct train *t = train_of(job);
     const struct job_spec *spec = job->spec;
-    const char *host = job->daemon->settings->elephas_host;
-    int rc = 0;
+    int rc = open_port(job, compat_listen_http, "http", spec->http_port,
+                       &t->http_port, err);
 
-    if (spec->http_port >= 0) {
-        rc = compat_listen_http(t->compat, host, (unsigned)spec->http_port,
-                                &t->http_port, err);
+    if (rc == 0) {
+        rc = open_port(job, compat_listen_socket, "socket", spec->socket_port,
+                       &t->socket_port, err);
     }
-    if (rc == 0 && spec->socket_port >= 0) {
-        rc = compat_listen_socket(t->compat, host, (unsigned)spec->socket_port,
-                                  &t->socket_port, err);
-    }
-    return rc;
+    return rc == 0 ? ports_keep(job, t->http_port, t->socket_port, err) : rc;
 }
 
 int train_ports_open(struct job *job, struct err *err)

@@ -660,6 +660,34 @@ def a_training_serves_clients_too(s):
     assert ended["version"] == 400 and "Elephas protocol: " in s.submit("logs", job).out
 
 
+def a_training_keeps_its_ports(s):
+    """Free ports that it was given stay its own when the daemon is started again, if nobody has taken them."""
+    s.daemon()
+    job = s.submit("train", "--model", MODEL, "--data", f"{DATA}/diabetes.csv", "--label", "target", "--workers", 2,
+                   "--epochs", 1000000, "--mode", "asynchronous", "--http-port", 0, "--socket-port", 0, "--no-wait", "--json",
+                   "--output", s.path("out.keras")).last["job"]
+
+    def running():
+        eventually(lambda: s.get_json(f"/v1/jobs/{job}")["state"] == "running")
+        document = s.get_json(f"/v1/jobs/{job}")
+        return document["http"], document["socket"]
+
+    first = running()
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        s.stop(how)
+        s.daemon()
+        assert running() == first
+        assert [a[0] for a in Http(first[0]).get()] == SHAPES and [a[0] for a in Socket(first[1]).get()] == SHAPES
+    s.stop()
+    host, port = first[0].rsplit(":", 1)
+    with socket.create_server((host, int(port))):
+        s.daemon()
+        http, sock = running()
+        assert http != first[0] and sock == first[1], (first, http, sock)
+        assert [a[0] for a in Http(http).get()] == SHAPES
+        assert s.submit("cancel", job).status == 0
+
+
 def what_is_not_possible_is_said(s):
     s.daemon()
     ready = start(s)
@@ -691,4 +719,5 @@ if __name__ == "__main__":
          a_stopped_daemon_loses_nothing, a_stop_that_was_asked_for_is_kept,
          a_stop_frees_ports_threads_and_memory, the_model_is_written,
          a_name_may_be_used_again, a_port_in_use_is_named, a_restarted_daemon_serves_on, a_training_serves_clients_too,
+         a_training_keeps_its_ports,
          what_is_not_possible_is_said])
