@@ -2,37 +2,45 @@
 # SPDX-License-Identifier: MIT
 """make bench-ps: the parameter server alone, beside Elephas' and bare loopback.
 
-    bench_ps.py BINDIR [--peer PYTHON] [--quick] [--only speed,memory,idle]
+    bench_ps.py BINDIR [--peer PYTHON] [--quick] [--only speed,workers,memory,idle]
 
 speed    118,282 and 25,000,000 floats, 1 and 8 clients: latency of GET and POST, bytes
          of all clients by second, CPU time of the server by request; ours (HTTP, plain
          socket, hogwild), Elephas' HttpServer with --peer, and a bare sender and receiver
          of the same size, with the same client, in turn and several times over, so that
          what else the machine does hits all of them; then the ratios.
+workers  what the workers of a training say, 118,282 floats, 1 client: GET parameters and
+         POST updates on a kept connection, and the same in frames, beside the parameter
+         server's HTTP and Elephas'.
 memory   8 clients that push and pull at once: peak resident memory by parameters, and
          what small requests wait meanwhile.
 idle     10,000 kept connections that say nothing, 1,000 small requests a second
          meanwhile, and then the CPU time of 10 s in which nothing happens.
 
-It changes parameters by steps of 2**-20, and starts every server itself.
+It changes parameters by steps of 2**-20, and starts every server itself. Exit status 1:
+an aim is missed.
 """
 import argparse
+import atexit
 import json
 import os
 import resource
 import socket
+import struct
 import subprocess
 import sys
 import time
+from functools import partial
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), HERE]
 from bench import facts  # noqa: E402
-from ps_client import (CONTEXT, STEP, Bare, LeanBare, LeanHttp, LeanSocket, Phase, cpu_seconds, encoded,  # noqa: E402
-                       resident)
+from ps_client import (CONTEXT, STEP, Bare, LeanBare, LeanHttp, LeanSocket, Phase, WorkerFrames, WorkerHttp,  # noqa: E402
+                       cpu_seconds, encoded, field, resident)
 from system import DATA, System  # noqa: E402
 
 SMALL, LARGE = 118282, 25_000_000
+PROTOBUF = "application/x-protobuf"
 
 
 def model_file(s, floats):
@@ -56,12 +64,43 @@ class Ours:
 
     def __init__(self, bin_dir, floats, mode="asynchronous"):
         self.s = System(bin_dir)
+        atexit.register(self.close)
         self.s.daemon()
         out = self.s.submit("ps", "start", "--model", model_file(self.s, floats), "--mode", mode, "--json", timeout=300)
         if out.status != 0:
             sys.exit(out.err)
         self.job, self.pid = out.last["job"], self.s.process.pid
         self.http, self.socket = (int(out.last[kind].rsplit(":", 1)[1]) for kind in ("http", "socket"))
+
+    def close(self):
+        self.s.__exit__()
+
+
+class Training:
+    """An asynchronous training of the MNIST network in a daemon of its own, whose worker does nothing: it
+    has joined, and the measuring client sends its updates."""
+
+    def __init__(self, bin_dir):
+        self.s = System(bin_dir)
+        atexit.register(self.close)
+        os.mkdir(self.s.path("idle"))
+        with open(self.s.path("idle/elephas-worker"), "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\nexec sleep 3600\n")
+        os.chmod(f.name, 0o755)
+        self.s.daemon("--workers-dir", self.s.path("idle"))
+        out = self.s.submit("train", "--model", model_file(self.s, SMALL), "--data", f"{DATA}/mnist5k_train.csv.gz",
+                            "--label", "label", "--workers", 1, "--mode", "asynchronous", "--frequency", "batch",
+                            "--batch-size", 1, "--epochs", 2, "--no-wait", "--json", "--output", self.s.path("out.keras"))
+        if out.status != 0:
+            sys.exit(out.err)
+        self.job, self.pid = out.last["job"], self.s.process.pid
+        self.port = int(self.s.url.rsplit(":", 1)[1])
+        join = field(1, self.job.encode()) + field(5, 100_000_000) + field(7, b"bench_ps")  # so many rows
+        deadline = time.monotonic() + 30
+        while (status := self.s.request("POST", f"/v1/jobs/{self.job}/partitions", join, PROTOBUF)[0]) != 200:
+            if time.monotonic() > deadline:
+                sys.exit(f"the training cannot be joined: {status}")
+            time.sleep(0.1)
 
     def close(self):
         self.s.__exit__()
@@ -75,12 +114,16 @@ class Peer:
             self.http = free.getsockname()[1]
         self.process = subprocess.Popen([python, f"{HERE}/peer_server.py", model, str(self.http)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        atexit.register(self.close)
         self.pid = int(self.process.stdout.readline() or sys.exit("Elephas' server does not start"))
 
     def close(self):
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+
+
+missed = []
 
 
 def show(name, op, clients, phase):
@@ -92,6 +135,8 @@ def show(name, op, clients, phase):
 def ratio(what, value, aim, better="more"):
     met = value >= aim if better == "more" else value <= aim
     sign = "at least" if better == "more" else "at most"
+    if not met:
+        missed.append(what)
     print(f"  {what}: {value:.2f} ({sign} {aim:g} wanted{'' if met else ': MISSED'})", flush=True)
 
 
@@ -143,6 +188,38 @@ def ratios(seen, floats, peer):
         ratio(f"{op} MB/s, 1 client, ours / bare loopback", seen["http", op, 1].mb_s / seen["bare", op, 1].mb_s, 0.6)
     if peer:
         ratio("post p50, 1 client, Elephas / ours", seen["elephas http", "post", 1].p50 / seen["http", "post", 1].p50, 5)
+
+
+def workers(bin_dir, peer_python, quick):
+    rounds, seconds = (2, 0.5) if quick else (5, 1)
+    ours, training = Ours(bin_dir, SMALL), Training(bin_dir)
+    peer = Peer(peer_python, model_file(ours.s, SMALL)) if peer_python else None
+    asker = LeanHttp(ours.http)
+    update = encoded(asker, STEP)
+    asker.close()
+    values = struct.pack("<f", STEP) * SMALL
+    print(f"workers   {SMALL:,} floats, 1 client; ms as it sees them")
+    servers = {"workers http": (partial(WorkerHttp, job=training.job), training.port, training.pid, values),
+               "frames": (partial(WorkerFrames, job=training.job), training.port, training.pid, values),
+               "http": (LeanHttp, ours.http, ours.pid, update)}
+    if peer:
+        servers["elephas http"] = (LeanHttp, peer.http, peer.pid, update)
+    seen = {}
+    for op in ("get", "post"):
+        for name in list(servers) * rounds:
+            make, port, pid, body = servers[name]
+            phase = Phase(make, port, (op,), 1, seconds, update=body, size=len(body), pid=pid)
+            seen[name, op] = phase.add(seen.get((name, op)))
+        for name in servers:
+            show(name, op, 1, seen[name, op])
+    for op in ("get", "post"):
+        if peer:
+            for name in ("workers http", "frames"):
+                ratio(f"{op} p50, Elephas / {name}", seen["elephas http", op].p50 / seen[name, op].p50, 4)
+        ratio(f"{op} p50, workers http / frames", seen["workers http", op].p50 / seen["frames", op].p50, 1)
+    for server in (ours, training, peer):
+        if server:
+            server.close()
 
 
 def ask_small(port, stop, out):
@@ -250,16 +327,19 @@ def main():
     parser.add_argument("bin")
     parser.add_argument("--peer")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default="speed,memory,idle")
+    parser.add_argument("--only", default="speed,workers,memory,idle")
     args = parser.parse_args()
     facts()
     parts = args.only.split(",")
     if "speed" in parts:
         speed(args.bin, args.peer, args.quick)
+    if "workers" in parts:
+        workers(args.bin, args.peer, args.quick)
     if "memory" in parts:
         memory(args.bin, args.quick)
     if "idle" in parts:
         idle(args.bin, args.quick)
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":

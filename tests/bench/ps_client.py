@@ -5,15 +5,18 @@ A client keeps its connection, sends an update that was encoded before, reads an
 into one buffer and decodes nothing, so that what is measured is the server. The same
 client asks every HTTP server.
 """
+import json
 import math
 import multiprocessing
 import os
 import socket
 import struct
 import time
+import urllib.request
 
 CONTEXT = multiprocessing.get_context("fork")
 STEP = 2.0 ** -20
+METRICS = (b"loss", b"acc")  # of tests/data/mnist_mlp.keras
 
 
 class Lean:
@@ -73,7 +76,7 @@ class LeanHttp(Lean):
         length = int(fields[b"content-length"])
         self.fill(got, end + 4 + length)
         if b" 200 " not in head.split(b"\r\n")[0] + b" ":
-            raise RuntimeError(head.decode())
+            raise RuntimeError(bytes(self.buffer[:end + 4 + length]).decode())
         if fields.get(b"connection") == b"close" or head.startswith(b"http/1.0"):
             self.close()
         return length
@@ -103,6 +106,101 @@ class LeanSocket(Lean):
         self.connect()
         self.s.sendall(b"u" + struct.pack(">I", len(update)))
         self.s.sendall(update)
+
+
+def varint(value):
+    out = b""
+    while value >= 128:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, value):
+    """A field of a protobuf message: a number, or bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+class Worker:
+    """What a worker says (PROTOCOL.md, sections 5 and 9): the only partition of an asynchronous training in
+    batches of one row. An update is a step; its values are sent from where they lie, behind a head of its own."""
+
+    def __init__(self, port, job):
+        super().__init__(port)
+        self.job = job
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/jobs/{job}") as answer:
+            self.step = json.load(answer)["version"]  # updates that are counted
+
+    def head(self, values):
+        """All of an update but its values."""
+        metrics = b"".join(field(12, field(1, name) + field(2, struct.pack("<2d", 1, 1))) for name in METRICS)
+        return (field(1, self.job.encode()) + field(5, self.step) + field(6, self.step) + field(7, 1) +
+                field(8, field(2, len(values) // 4)) + field(9, 1) + field(10, 1) + metrics +
+                varint(100 << 3 | 2) + varint(len(values)))
+
+    def applied(self, reply):
+        if not reply.startswith(b"\x08\x01"):
+            raise RuntimeError("the update was not applied")
+        self.step += 1
+
+
+class WorkerHttp(Worker, LeanHttp):
+    """On a kept connection."""
+
+    def get(self):
+        return self.ask(b"GET /v1/jobs/%s/parameters HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % self.job.encode())
+
+    def post(self, values):
+        head = self.head(values)
+        length = self.ask(b"POST /v1/jobs/%s/updates HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-protobuf\r\n"
+                          b"Content-Length: %d\r\n\r\n" % (self.job.encode(), len(head) + len(values)) + head, values)
+        end = self.buffer.find(b"\r\n\r\n") + 4
+        self.applied(self.buffer[end:end + length])
+
+
+class WorkerFrames(Worker, Lean):
+    """On a connection that was upgraded."""
+
+    def connect(self):
+        if self.s is None:
+            super().connect()
+            self.s.sendall(b"GET /v1/jobs/%s/frames HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
+                           b"Upgrade: elephas.v1\r\n\r\n" % self.job.encode())
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                answer += self.s.recv(1)
+            if b" 101 " not in answer:
+                raise RuntimeError(answer.decode())
+
+    def answer(self):
+        got = 0
+        while got < 12:
+            n = self.s.recv_into(memoryview(self.buffer)[got:])
+            if n == 0:
+                raise ConnectionError("closed before an answer")
+            got += n
+        status, length = struct.unpack_from("<IQ", self.buffer)
+        self.fill(got, 12 + length)
+        if status != 200:
+            raise RuntimeError(f"{status}: {bytes(self.buffer[12:12 + length])}")
+        return length
+
+    def get(self):
+        self.connect()
+        self.s.sendall(struct.pack("<IQ", 1, 0))
+        return self.answer()
+
+    def post(self, values):
+        self.connect()
+        head = self.head(values)
+        head = struct.pack("<IQ", 2, len(head) + len(values)) + head
+        sent = self.s.sendmsg([head, values])  # one system call, as the worker does it
+        if sent < len(head) + len(values):
+            self.s.sendall(memoryview(values)[sent - len(head):])
+        length = self.answer()
+        self.applied(self.buffer[12:12 + length])
 
 
 class LeanBare(Lean):
