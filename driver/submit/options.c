@@ -144,8 +144,8 @@ static const struct entry entries[] = {
          "asynchronous, hogwild: apply each delta times X (default: times its"
          " partition's share of the rows); 1 gives Elephas' sum"),
     WHOLE(OPTIONS_TRAIN, "Training", "staleness", staleness, "S", 0, MAX_COUNT,
-          "asynchronous: a partition waits rather than be more than S steps"
-          " ahead of the slowest one"),
+          "asynchronous, hogwild, easgd: a partition waits rather than be more"
+          " than S steps ahead of the slowest one"),
     FLAG(OPTIONS_TRAIN, "Training", "staleness-scale", 0, staleness_scale,
          "asynchronous, hogwild: divide each delta by its staleness + 1"),
     REAL(OPTIONS_TRAIN, "Training", "elastic-alpha", elastic_alpha, "A", 0, 1,
