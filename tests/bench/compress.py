@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Less on the wire: bytes of a step and accuracy for each --compress.
 
-    compress.py BINDIR [--seeds 3] [--workers 2] [--only WORD]
+    compress.py BINDIR [--seeds 3] [--workers 2] [--shards 1] [--only WORD]
 
 The MNIST MLP (10 epochs, batches of 64) and CNN (4 epochs, batches of 32) of
 tests/data, and pulls of an embedding of 20,000 rows (made here, with rows of
 words), which only change where words were. Bytes are those that the daemon
-counts, pushed and pulled, for each update. The tables of
-docs/PARAMETER_SERVER.md were made with it.
+counts, pushed and pulled, for each update; with --shards, by all servers
+together. The tables of docs/PARAMETER_SERVER.md were made with it.
 """
 import json
 import os
@@ -16,11 +16,11 @@ import random
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from averaging import A, B, one_run  # noqa: E402
+from averaging import A, B, MODELS, one_run  # noqa: E402
+from servers import Servers  # noqa: E402
 from system import System  # noqa: E402
 
 CODES = ["none", "bf16", "fp16", "int8", "topk:0.1", "topk"]
-MODELS = {"mnist_mlp": {"epochs": 10, "batch": 64}, "mnist_cnn": {"epochs": 4, "batch": 32}}
 WAYS = [["--mode", "synchronous"], ["--mode", "synchronous", *B], A, [*A, *B], ["--mode", "easgd", *B]]
 ROWS, WIDTH, WORDS, LENGTH = 2000, 32, 20000, 20
 
@@ -33,7 +33,8 @@ def kilobytes(n):
     return f"{n / 1000:.1f}"
 
 
-def learn(s, seeds, workers, only):
+def learn(servers, seeds, workers, only):
+    s, shards = servers.home, servers.options() if servers.others else []
     print("| model | options | code | pushed, KB a step | pulled | accuracy | least | greatest |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for model, how in MODELS.items():
@@ -42,12 +43,15 @@ def learn(s, seeds, workers, only):
                 text = f"{model} {' '.join(way)} {code}"
                 if only not in text or ("topk" in code and "synchronous" in way):
                     continue
-                runs = [one_run(s, workers, seed, [*way, "--compress", code], model=model, **how) for seed in range(seeds)]
+                runs, parts = [], []
+                for seed in range(seeds):
+                    runs.append(one_run(s, workers, seed, [*way, "--compress", code, *shards], model=model, **how))
+                    parts += [part["traffic"] for part in servers.parts()]
                 good = [r.accuracy for r in runs if r.accuracy is not None]
                 if not good:
                     print(f"| `{model}` | `{' '.join(way)}` | `{code}` | failed: {runs[0].error} |", flush=True)
                     continue
-                pushed, pulled = (sum(r.traffic[key] for r in runs if r.traffic) / len(good)
+                pushed, pulled = (sum(t[key] for t in [r.traffic for r in runs if r.traffic] + parts) / len(good)
                                   for key in ("pushed_per_step", "pulled_per_step"))
                 print(f"| `{model}` | `{' '.join(way[1:])}` | `{code}` | {kilobytes(pushed)} | {kilobytes(pulled)} | "
                       f"{sum(good) / len(good):.4f} | {min(good):.3f} | {max(good):.3f} |", flush=True)
@@ -91,11 +95,10 @@ def pull(s, workers):
 
 
 def main():
-    with System(sys.argv[1]) as s:
-        s.daemon()
-        workers = int(option("--workers", "2"))
-        learn(s, int(option("--seeds", "3")), workers, option("--only", ""))
-        if not option("--only", ""):
+    workers, shards = int(option("--workers", "2")), int(option("--shards", "1"))
+    with System(sys.argv[1]) as s, Servers(s, shards) as servers:
+        learn(servers, int(option("--seeds", "3")), workers, option("--only", ""))
+        if shards == 1 and not option("--only", ""):
             pull(s, workers)
 
 

@@ -8,6 +8,8 @@ from system import DATA
 COLUMNS = ["--label", "label", "--scale", 255, "--nb-classes", 10]
 Run = namedtuple("Run", "accuracy staleness error traffic", defaults=[None])
 
+MODELS = {"mnist_mlp": {"epochs": 10, "batch": 64}, "mnist_cnn": {"epochs": 4, "batch": 32}}
+
 # options of `train`, beside --workers and --seed
 A, B = ["--mode", "asynchronous"], ["--frequency", "batch"]
 WAYS = [
