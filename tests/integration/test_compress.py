@@ -74,8 +74,8 @@ def topk_by_hand(s):
     refused(struct.pack("<II", 3, 1) + b"\3\0\0\0" + bytes(12), "index 1 of 3 is cut off")  # one index, three values
     refused(struct.pack("<II", 1 << 31, 8) + bytes(16), "2147483648 values")
     refused(struct.pack("<II", 1, 0xfffffff0) + bytes(16), "4294967280 bytes of indices")
-    refused(topk([(3, float("nan"))]), "kernel, element 3", "not a number", code="invalid")
-    refused(topk([(3, float("inf"))]), "kernel, element 3", "infinite", code="invalid")
+    refused(topk([(3, float("nan"))]), "kernel, element 3", "not a number", code="diverged")
+    refused(topk([(3, float("inf"))]), "kernel, element 3", "infinite", code="diverged")
     refused(good, "range", "0 to %d" % PARAMETERS, code="invalid", end=PARAMETERS + 1)
     refused(good, "range", code="invalid", end=1 << 60)
     refused(int8(0.5, 1), "encoding: int8 came, topk or float32 is wanted", encoding=INT8, code="invalid")
