@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The clients of Elephas 7.3.0 against a server: clients.py JSON, in the peer's venv.
 
-The argument: {"model": FILE, "servers": [{"http": PORT, "socket": PORT}, ...]}. A
+The argument: {"servers": [{"model": FILE, "http": PORT, "socket": PORT}, ...]}. A
 line of JSON for each server: how many updates were sent to it.
 """
 import json
@@ -16,7 +16,6 @@ import numpy as np  # noqa: E402
 from elephas.parameter import HttpClient, SocketClient  # noqa: E402
 
 job = json.loads(sys.argv[1])
-start = keras.saving.load_model(job["model"]).get_weights()
 rng = np.random.default_rng(1)
 
 
@@ -25,12 +24,13 @@ def same(got, want):
     return all(np.array_equal(a, b) for a, b in zip(got, want))
 
 
-def deltas(dtype):
-    return [rng.standard_normal(a.shape).astype(dtype) for a in start]
+def deltas(like, dtype):
+    return [rng.standard_normal(a.shape).astype(dtype) for a in like]
 
 
 def talk(server):
     """Gets and updates with both clients; how many updates there were."""
+    start = keras.saving.load_model(server["model"]).get_weights()
     clients = [HttpClient(server["http"]), SocketClient(server["socket"])]
     sent = 0
     # what the file has, in its order
@@ -41,7 +41,7 @@ def talk(server):
     want = [a.copy() for a in start]
     for _ in range(5):
         for client in clients:
-            delta = deltas("float32")
+            delta = deltas(start, "float32")
             want = [a - d for a, d in zip(want, delta)]
             answer = client.update_parameters(delta)
             assert answer == (b"Update done" if isinstance(client, HttpClient) else None), answer
@@ -55,7 +55,7 @@ def talk(server):
 
     # other types are converted, and the parameters stay float32
     for dtype in ("float16", "float64"):
-        delta = deltas(dtype)
+        delta = deltas(start, dtype)
         want = [a - d.astype("float32") for a, d in zip(want, delta)]
         clients[0].update_parameters(delta)
         sent += 1
