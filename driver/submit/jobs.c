@@ -201,7 +201,7 @@ static enum err_code failure_code(const char *name)
 {
     enum err_code code = err_of_word(name);
 
-    if (err_exit_status(code) == err_exit_status(ERR_INVALID)) {
+    if (err_exit_status((int)code) == err_exit_status(ERR_INVALID)) {
         return code;
     }
     return ERR_STATE;

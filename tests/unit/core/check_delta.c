@@ -105,6 +105,8 @@ START_TEST(finds_where_a_change_diverges)
     size_t places[] = {0, 1, 1023, 1024, 2047, N - 1};
     float number = bad[_i];
 
+    memset(bytes, 0, sizeof(bytes));
+    memset(values, 0, sizeof(values));
     for (size_t k = sizeof(places) / sizeof(places[0]); k-- > 0;) {
         size_t at = places[k];
 
