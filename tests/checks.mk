@@ -44,9 +44,15 @@ check-tsan: programs ## ThreadSanitizer: what has threads
 
 check-tsan-build: $(TSAN_UNITS) $(TSAN)/bin/elephasd
 
+# two at a time, the longest first; then, alone, those that measure time
+INTEGRATION := $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
+INTEGRATION_LONGEST := $(patsubst %,tests/integration/test_%.py,shards compress averaging)
+INTEGRATION_ALONE := $(patsubst %,tests/integration/test_%.py,daemon large ps semantics stall)
+
 check-integration: programs $(B)/tests/tools/list_keras $(B)/tests/keras/train_case $(B)/tests/plugin/scale.so $(B)/tests/plugin/functions.so ## the real programs against each other, over loopback
-	$(Q)tests/lib/run-scripts.sh integration $(B)/bin \
-	  $(sort $(wildcard tests/integration/*.sh tests/integration/test_*.py))
+	$(Q)SCRIPT_JOBS=2 tests/lib/run-scripts.sh integration $(B)/bin $(INTEGRATION_LONGEST) \
+	  $(filter-out $(INTEGRATION_LONGEST) $(INTEGRATION_ALONE),$(INTEGRATION)); two=$$?; \
+	  tests/lib/run-scripts.sh integration $(B)/bin $(INTEGRATION_ALONE) && exit $$two
 
 $(B)/tests/plugin/%.so: deploy/examples/%.c common/model/plugin.h
 	$(call say,LINK,$@)
