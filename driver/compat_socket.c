@@ -27,7 +27,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -451,20 +450,13 @@ static void gone(struct conn *c)
     conn_close(c);
 }
 
-/* Where many clients push, the loop may be late. */
-static bool has_unread(int fd)
-{
-    int n = 0;
-
-    return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
-}
-
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *c = arg;
     size_t at_once = 0;
 
-    if ((what & EV_TIMEOUT) != 0 && !has_unread(fd)) {
+    /* where many clients push, the loop may be late */
+    if ((what & EV_TIMEOUT) != 0 && !listen_has_unread(fd)) {
         gone(c);
         return;
     }

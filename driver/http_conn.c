@@ -16,7 +16,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define READ_WATERMARK ((size_t)256 << 10)
@@ -49,12 +48,9 @@ static size_t input_length(const struct conn *c)
     return evbuffer_get_length(bufferevent_get_input(c->bev));
 }
 
-/* Whether something has come that was not read yet. */
 static bool has_unread(const struct conn *c)
 {
-    int n = 0;
-
-    return ioctl(bufferevent_getfd(c->bev), FIONREAD, &n) == 0 && n > 0;
+    return listen_has_unread(bufferevent_getfd(c->bev));
 }
 
 /* ---- exchanges ---- */

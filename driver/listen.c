@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -296,6 +297,13 @@ static void accept_waiting(struct listen_set *s,
             return;
         }
     }
+}
+
+bool listen_has_unread(int fd)
+{
+    int n = 0;
+
+    return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
 }
 
 void listen_drain(struct listen_set *s)

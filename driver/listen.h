@@ -44,6 +44,8 @@ void listen_left(struct listen_set *set);
 void listen_close(struct listen_set *set);
 /* ... or is handed to it now. */
 void listen_drain(struct listen_set *set);
+/* Whether something has come on a connection that was not read yet. */
+bool listen_has_unread(int fd);
 /* Leaves new connections where they are, until it is resumed. */
 void listen_pause(struct listen_set *set, bool pause);
 

@@ -166,7 +166,9 @@ size_t delta_find_diverging(const float *values, const uint8_t *numbers,
         size_t end = n - at < BLOCK ? n - at : BLOCK;
 
         if (!stays_finite(values + at, in, end, factor)) {
-            while (isfinite(values[at] - factor * load(numbers, at))) {
+            end += at - 1; /* the last one is it if no other is */
+            while (at < end &&
+                   isfinite(values[at] - factor * load(numbers, at))) {
                 at++;
             }
             return at;

@@ -157,18 +157,24 @@ def what_is_malformed_changes_nothing(s):
     stop(s, ready["job"])
 
 
-def a_stalled_client_holds_nobody_up(s):
-    s.daemon()
-    ready = start(s)
-    http, sock = Http(ready["http"]), Socket(ready["socket"])
-    body = pack(constant(1.0))
+def stall(ready, sock, body, n):
+    """2 n connections on which an update has begun, and nothing more comes."""
     stalled = []
-    for _ in range(20):
+    for _ in range(n):
         c = sock.connect()
         c.sendall(b"u" + len(body).to_bytes(4, "big") + body[:1000])
         h = http_connection(ready)
         h.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1000])
         stalled += [c, h]
+    return stalled
+
+
+def a_stalled_client_holds_nobody_up(s):
+    s.daemon()
+    ready = start(s)
+    http, sock = Http(ready["http"]), Socket(ready["socket"])
+    body = pack(constant(1.0))
+    stalled = stall(ready, sock, body, 20)
     began = time.monotonic()
     for _ in range(20):
         http.update(constant(0.0))
@@ -297,13 +303,7 @@ def take_turns(s, mode):
         except Exception as e:  # noqa: BLE001
             failures.append(e)
 
-    stalled = []  # they hold all room there is, and are passed
-    for _ in range(3):
-        c = sock.connect()
-        c.sendall(b"u" + len(body).to_bytes(4, "big") + body[:1000])
-        h = http_connection(ready)
-        h.sendall(b"POST /update HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1000])
-        stalled += [c, h]
+    stalled = stall(ready, sock, body, 3)  # they hold all room there is, and are passed
     threads = [threading.Thread(target=push, args=(client,)) for client in (http, sock) * 4]
     for t in threads:
         t.start()
