@@ -115,7 +115,12 @@ static void on_failed(void *context, const struct err *why)
     struct job *job = context;
 
     if (job_is_active(job)) {
-        job_fail(job, why);
+        struct err told = *why;
+
+        if (job->diverged && told.code == ERR_IO) {
+            told.code = ERR_DIVERGED; /* a worker's exit status says less */
+        }
+        job_fail(job, &told);
     }
 }
 

@@ -176,6 +176,7 @@ static int refused(struct job *job, int rc, struct err *err)
 {
     struct train *t = train_of(job);
 
+    job->diverged = rc == ERR_DIVERGED;
     if (training_gate_epoch(t->training, 0) == TRAINING_CLOSED && err != NULL) {
         struct err why = *err;
 

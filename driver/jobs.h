@@ -54,6 +54,7 @@ struct job {
     struct job_spec *spec;
     enum job_state state;
     enum err_code code; /* of a failure */
+    bool diverged;      /* why a worker was refused */
     char *error;
     int64_t created; /* ms since 1970; 0: not yet */
     int64_t started;

@@ -192,6 +192,7 @@ def a_diverging_run_is_stopped_and_named(s):
             for rate in (10 if ordered else 1000, 1e6):
                 out = train_diverging(s, rate, "--mode", mode, "--frequency", frequency)
                 assert out.status == 1, (mode, frequency, rate, out)
+                assert s.get_json("/v1/jobs")["jobs"][0]["code"] == "diverged", (mode, frequency, rate)
                 assert "diverges" in out.err and "learning rate" in out.err, (mode, frequency, rate, out.err)
                 assert not os.path.exists(s.path("m.keras"))
 
